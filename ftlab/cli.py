@@ -1,0 +1,209 @@
+"""The command line: ftlab list | fetch | run | doctor | check | results."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from ftlab.errors import CourseError, unknown
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+VERBS = ("list", "fetch", "run", "doctor", "check", "results")
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with usage errors in the same voice as all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SystemExit(_complain(f"{message}. See {self.prog} --help.", 2))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; return the exit code: 0, 1 after a CourseError, 2 after wrong usage."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if arguments and not arguments[0].startswith("-") and arguments[0] not in VERBS:
+            raise unknown("verb", arguments[0], list(VERBS))
+        options = _parser().parse_args(arguments)
+        return int(options.do(options) or 0)
+    except CourseError as error:
+        return _complain(str(error), 1)
+    except KeyboardInterrupt:
+        return _complain("Stopped. What was finished is kept; the same command goes on from there.", 130)
+
+
+def _complain(message: str, code: int) -> int:
+    if os.environ.get("RANK", "0") == "0":
+        print(f"ftlab: {message}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="ftlab", description="The experiments of the course.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    add = verbs.add_parser("list", help="the runners, the models and the data there are")
+    add.set_defaults(do=_list)
+    add = verbs.add_parser("fetch", help="download models and data, once; everything works offline afterwards")
+    add.add_argument("names", nargs="*", metavar="NAME", help="assets to fetch (default: all)")
+    add.set_defaults(do=_fetch)
+    _run_parser(verbs.add_parser("run", help="run one experiment and keep its result"))
+    add = verbs.add_parser("doctor", help="what this machine has, what will be used and why, what is missing")
+    add.set_defaults(do=_doctor)
+    add = verbs.add_parser("check", help="run the visible tests of an exercise notebook")
+    add.add_argument("notebook", type=Path)
+    add.set_defaults(do=_check)
+    _results_parser(verbs.add_parser("results", help="show, record or compare recorded results"))
+    return parser
+
+
+def _run_parser(add: argparse.ArgumentParser) -> None:
+    add.add_argument("runner")
+    add.add_argument("--profile", default="cpu", help="smoke (seconds), cpu (default) or gpu")
+    add.add_argument("--seed", default="0")
+    add.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change one field; repeatable")
+    add.add_argument("--device", default="auto", help="auto (default), cpu, cuda, mps or xpu")
+    add.add_argument("--out", type=Path, default=Path("runs"), help="folder for results (default: runs)")
+    add.add_argument("--again", action="store_true", help="run even if this result is there already")
+    add.set_defaults(do=_run)
+
+
+def _results_parser(add: argparse.ArgumentParser) -> None:
+    add.add_argument("folder", nargs="?", type=Path, default=Path("book/results"))
+    add.add_argument("--record", action="store_true", help="make the runs of the book that are missing there")
+    add.add_argument("--seeds", type=int, default=5, help="how many seeds to record (default: 5)")
+    add.add_argument("--stale", action="store_true", help="list only runs recorded by older code")
+    add.set_defaults(do=_results)
+
+
+def _list(options: argparse.Namespace) -> None:
+    from ftlab import assets, data, models, runners
+
+    rows = [["runner", name, (runners.get(name).__doc__ or "").splitlines()[0]] for name in runners.NAMES]
+    rows += [["asset", name, asset.about] for name, asset in assets.ASSETS.items()]
+    rows += [["model", name, "encoder"] for name in models.ENCODERS]
+    rows += [["model", name, "decoder"] for name in models.DECODERS]
+    rows += [["reviews", name, "labelled film reviews"] for name in data.SOURCES]
+    _print(_table(["kind", "name", "what it is"], rows))
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from ftlab import assets
+
+    for name in options.names:
+        assets.folder(name)  # an unknown name is said before anything is downloaded
+    for name in options.names or assets.ASSETS:
+        print(f"{name}: {assets.fetch(name)}")
+
+
+def _run(options: argparse.Namespace) -> None:
+    from ftlab import recording, results, runners
+
+    runner = runners.get(options.runner)
+    config = runner.Config.make(runner.PROFILES, options.profile, {**_fields(options.set), "seed": options.seed})
+    machine = _say_hardware(options.device)
+    result, path, fresh = recording.run_once(options.runner, config, machine, options.out, options.again)
+    if os.environ.get("RANK", "0") != "0":
+        return
+    print("" if fresh else "This run was made already; --again repeats it.")
+    rows = [[metric, results.show(metric, value)] for metric, value in sorted(result.metrics.items())]
+    _print(_table([f"{options.runner}, seed {result.seed}", "value"], rows))
+    print(f"kept in {path}\nto repeat: {result.provenance['command']}")
+
+
+def _fields(pairs: Sequence[str]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise CourseError(f"--set takes FIELD=VALUE, for example --set learning_rate=3e-5; got {pair!r}.")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _say_hardware(device: str) -> Hardware:
+    from ftlab import hardware
+
+    machine = hardware.resolve(device=device)
+    if os.environ.get("RANK", "0") == "0":
+        print(f"Running on {machine.name}. {' '.join(machine.reasons)}", file=sys.stderr)
+    return machine
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from ftlab import assets, hardware
+
+    machine = hardware.probe()
+    gpus = ", ".join(gpu.name for gpu in machine.accelerators) or "none"
+    print(f"Found: {machine.cores} core(s), {machine.memory_bytes / hardware.GB:.1f} GB free, GPU: {gpus}.")
+    for reason in hardware.resolve(machine).reasons:
+        print(f"  {reason}")
+    print(f"Models and data: {assets.home()}")
+    states = {name: assets.problem(name) for name in assets.ASSETS}
+    _print(_table(["asset", "state"], [[name, state or "ready"] for name, state in states.items()]))
+    missing = [name for name, state in states.items() if state]
+    if missing:
+        print(f"To fetch what is missing: ftlab fetch {' '.join(missing)}")
+    return 1 if missing else 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from ftlab import notebooks
+
+    outcomes = notebooks.check(options.notebook)
+    rows = [[outcome.name, "passes" if outcome.passed else outcome.message] for outcome in outcomes]
+    _print(_table(["exercise", "visible tests"], rows))
+    return 0 if all(outcome.passed for outcome in outcomes) else 1
+
+
+def _results(options: argparse.Namespace) -> int:
+    from ftlab import recording, results, runners
+
+    if options.record:
+        recording.record(runners.NAMES, options.folder, options.seeds, print)
+    if options.stale:
+        old = recording.stale(options.folder)
+        for run in old:
+            print(f"{run.provenance['recorded']} {run.provenance['command']}")
+        return 1 if old else 0
+    runs = results.load_all(options.folder)
+    if not runs:
+        raise CourseError(f"There are no results in {options.folder}. To record them: ftlab results --record.")
+    for name in dict.fromkeys(run.runner for run in runs):
+        _summarise([run for run in runs if run.runner == name])
+    return 0
+
+
+def _summarise(runs: Sequence[Result]) -> None:
+    """A table of one runner's runs, a row for each config that differs in more than its seed."""
+    from ftlab import results
+
+    varies = [f for f in runs[0].config if f != "seed" and len({str(run.config[f]) for run in runs}) > 1]
+    frame = results.table(runs, varies, sorted(runs[0].metrics))
+    rows = [[column, *(str(value) for value in frame[column])] for column in frame.columns]
+    _print(_table([runs[0].runner, *[""] * len(frame)], rows))
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    from rich.table import Table
+
+    table = Table(*header)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+if TYPE_CHECKING:
+    from ftlab.hardware import Hardware
+    from ftlab.results import Result
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,155 @@
+"""The models of the course by name, by folder, or by Hub id: encoders that classify and decoders that write.
+
+MiniLM: Wang et al. 2020. SmolLM2: Ben Allal et al. 2025. The tiny ones have random weights and are made on the
+spot, so that a smoke run needs no download.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ftlab import assets, data
+from ftlab.errors import CourseError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+ENCODERS = ("minilm", "tiny-bert")
+DECODERS = ("smollm2", "tiny-llama")
+TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+
+
+class Loaded(NamedTuple):
+    """A model (float32, on the CPU) and the tokenizer that goes with it."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+
+def encoder(name: str = "minilm", *, labels: int = 2, pretrained: bool = True, seed: int = 0) -> Loaded:
+    """An encoder with a fresh classification head: logits of shape [batch, labels].
+
+    `name` is one of ENCODERS, a folder, or a Hub id. The head is drawn by `seed`; with `pretrained=False` all
+    other weights are too, in the same architecture. Raises CourseError when nothing loads under that name.
+    """
+    from transformers import AutoModelForSequenceClassification, set_seed
+
+    config, tokenizer = _config(name, num_labels=labels), load_tokenizer(name)
+    set_seed(seed)
+    if name.startswith("tiny-") or not pretrained:
+        return Loaded(AutoModelForSequenceClassification.from_config(config), tokenizer)
+    with _explained(name, ENCODERS):
+        model = AutoModelForSequenceClassification.from_pretrained(_where(name), config=config, dtype="float32")
+    return Loaded(model, tokenizer)
+
+
+def decoder(name: str = "smollm2", *, seed: int = 0) -> Loaded:
+    """A decoder that predicts the next token: logits of shape [batch, length, vocabulary].
+
+    `name` is one of DECODERS, a folder, or a Hub id; only the tiny one uses `seed`.
+    """
+    from transformers import AutoModelForCausalLM, set_seed
+
+    set_seed(seed)
+    if name.startswith("tiny-"):
+        return Loaded(AutoModelForCausalLM.from_config(_config(name)), load_tokenizer(name))
+    with _explained(name, DECODERS):
+        model = AutoModelForCausalLM.from_pretrained(_where(name), dtype="float32")
+    return Loaded(model, load_tokenizer(name))
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of model `name`."""
+    if name.startswith("tiny-"):
+        return _tiny_tokenizer()
+    from transformers import AutoTokenizer
+
+    with _explained(name, (*ENCODERS, *DECODERS)):
+        return AutoTokenizer.from_pretrained(_where(name))
+
+
+def features(texts: Sequence[str], name: str = "minilm", batch_size: int = 32) -> torch.Tensor:
+    """One vector a text: the encoder's last hidden states, averaged over the real tokens.
+
+    Returns float32 [len(texts), hidden size], without gradient. Texts are cut at 128 tokens.
+    """
+    import torch
+    from transformers import AutoModel
+
+    tokenizer = load_tokenizer(name)
+    with _explained(name, ENCODERS):
+        model = (
+            AutoModel.from_config(_config(name))
+            if name.startswith("tiny-")
+            else AutoModel.from_pretrained(_where(name), dtype="float32")
+        ).eval()
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(texts), batch_size):
+            some = list(texts[start : start + batch_size])
+            batch = tokenizer(some, padding=True, truncation=True, max_length=128, return_tensors="pt")
+            hidden, mask = model(**batch).last_hidden_state, batch["attention_mask"].unsqueeze(-1)
+            parts.append((hidden * mask).sum(dim=1) / mask.sum(dim=1))
+    return torch.cat(parts) if parts else torch.empty(0, model.config.hidden_size)
+
+
+def activation_bytes(config: PreTrainedConfig, length: int) -> int:
+    """Bytes of activations that one example of `length` tokens keeps for the backward pass, in float32.
+
+    Korthikanti et al. 2022 (Reducing Activation Recomputation, equation 1), doubled: theirs counts 16-bit numbers.
+    """
+    layers, hidden, heads = config.num_hidden_layers, config.hidden_size, config.num_attention_heads
+    return int(2 * layers * length * (34 * hidden + 5 * heads * length))
+
+
+def _where(name: str) -> str | Path:
+    """The folder of an asset of ours; any other name is passed on as a folder or a Hub id."""
+    return assets.path(name) if name in assets.ASSETS else name
+
+
+def _config(name: str, **more: Any) -> PreTrainedConfig:
+    from transformers import AutoConfig, BertConfig, LlamaConfig
+
+    # Dropout is off in the tiny models: two processes draw it differently, and smoke runs are compared exactly.
+    if name == "tiny-bert":
+        sizes = {**TINY, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+        return BertConfig(vocab_size=len(_tiny_tokenizer()), max_position_embeddings=128, **sizes, **more)
+    if name == "tiny-llama":
+        return LlamaConfig(vocab_size=len(_tiny_tokenizer()), max_position_embeddings=128, **TINY, **more)
+    with _explained(name, (*ENCODERS, *DECODERS)):
+        return AutoConfig.from_pretrained(_where(name), **more)
+
+
+def _tiny_tokenizer() -> PreTrainedTokenizerBase:
+    """A BERT tokenizer whose words are those of the toy reviews; every other word falls into letters."""
+    from transformers import BertTokenizer
+
+    words = sorted({word for text in data.toy_reviews(400)["text"] for word in text.split()})
+    letters = [chr(code) for code in range(33, 127)]
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = dict.fromkeys([*specials, *letters, *(f"##{letter}" for letter in letters), *words])
+    return BertTokenizer(vocab={piece: index for index, piece in enumerate(pieces)})
+
+
+@contextmanager
+def _explained(name: str, known: Sequence[str]) -> Iterator[None]:
+    """Load in silence; turn the libraries' many ways of saying 'no such model' into one sentence."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise CourseError(
+            f"The model {name!r} cannot be loaded. The course's own are: {', '.join(known)}; a folder or a Hub id "
+            f"(which needs a network the first time) works too. The reason: {str(error).splitlines()[0][:200]}"
+        ) from error
+    finally:
+        logging.set_verbosity(before)
+        logging.enable_progress_bar()

@@ -1,0 +1,103 @@
+"""Under which circumstances a number came about: versions, machine, code, commit, and the command to repeat it."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import hashlib
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ftlab.hardware import Hardware
+
+LIBRARIES = ("torch", "transformers", "datasets", "accelerate", "peft", "trl", "numpy")
+HERE = Path(__file__).parent
+# What the person sees or types cannot change a number; everything else of ftlab can.
+CANNOT_CHANGE_NUMBERS = (
+    "cli.py",
+    "results.py",
+    "claims.py",
+    "notebooks.py",
+    "checks.py",
+    "errors.py",
+    "__init__.py",
+)
+
+
+def circumstances(
+    runner: str, config: Mapping[str, Any], defaults: Mapping[str, Any], hardware: Hardware, data: str
+) -> dict[str, Any]:
+    """The provenance of one run; `data` is the fingerprint of what it trained and tested on."""
+    return {
+        "command": command(runner, config, defaults),
+        "data": data,
+        "code": code_version(runner),
+        "commit": commit(),
+        "recorded": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "hardware": {
+            "device": hardware.device,
+            "name": hardware.name if hardware.device != "cpu" else _processor(),
+            "dtype": hardware.dtype,
+            "threads": hardware.threads,
+            "processes": hardware.processes,
+        },
+    }
+
+
+def command(runner: str, config: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    """What to type to repeat a run: only the fields that differ from the profile's own values."""
+    changed = {k: v for k, v in config.items() if v != defaults.get(k) and k not in ("profile", "seed")}
+    sets = "".join(f" --set {name}={value}" for name, value in changed.items())
+    return f"ftlab run {runner} --profile {config['profile']} --seed {config['seed']}{sets}"
+
+
+@functools.cache
+def code_version(runner: str) -> str:
+    """A short hash of the code that makes this runner's numbers: the runner and what it stands on."""
+    files = [f for f in sorted(HERE.glob("*.py")) if f.name not in CANNOT_CHANGE_NUMBERS]
+    digest = hashlib.sha256()
+    for file in [*files, HERE / "runners" / f"{runner}.py"]:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@functools.cache
+def commit() -> str:
+    """The git commit of this checkout, '+' behind it where files were changed; 'unknown' outside of git."""
+    try:
+        head = _git("rev-parse", "--short=12", "HEAD")
+        return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=HERE, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def _versions() -> dict[str, str]:
+    found = {name: importlib.metadata.version(name) for name in LIBRARIES if _installed(name)}
+    return dict(found)
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _processor() -> str:
+    """The processor's own name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,236 @@
+"""The one place that turns a config and a hardware into a transformers Trainer.
+
+What a runner gets back is the trained model with its history, wall time and peak memory. The order of the
+examples depends on the seed and the global batch alone: one process or several, large micro batches or small
+ones, the same weights come out (up to rounding).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tqdm.auto import tqdm
+from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_pt_utils import LengthGroupedSampler
+
+from ftlab import hardware as hw
+from ftlab.config import Count, Positive, RunConfig, Share
+from ftlab.models import Loaded, activation_bytes
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
+RUNTIME_BYTES = 400 * 1024**2  # what the libraries take besides weights and activations
+ADAMW_BYTES = 16  # a trained float32 parameter: weight, gradient, two moments
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(RunConfig):
+    """What every training has. Runners inherit it and add their own fields."""
+
+    epochs: Count = 2  # passes over the training examples
+    learning_rate: Positive = 5e-5  # the highest one, after the warm-up; AdamW (Loshchilov and Hutter 2019)
+    batch_size: Count = 32  # examples a weight update, over all processes together
+    max_length: Count = 64  # tokens; longer texts are cut
+    weight_decay: Share = 0.01  # pull of every weight towards zero; higher is stronger
+    warmup: Share = 0.1  # part of the updates in which the learning rate climbs from zero
+    evaluations: Count = 4  # looks at the validation set, evenly spread over the training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A finished training. Time in seconds, validation included; memory in bytes."""
+
+    trainer: Trainer
+    history: list[dict[str, float]]
+    before: dict[str, float]  # metrics on the test set before the first update
+    seconds: float
+    peak_memory_bytes: int
+    batches: hw.Batches
+
+
+def fit(
+    make: Callable[[], Loaded],
+    train: Dataset,
+    validation: Dataset,
+    test: Dataset,
+    config: TrainingConfig,
+    hardware: hw.Hardware,
+    metrics: Callable[[Any], dict[str, float]],
+) -> Trained:
+    """Train the model that `make` makes (anew for each attempt) on `train`; look at `validation` on the way.
+
+    The data sets have the columns text and label. Raises CourseError when memory does not suffice.
+    """
+    hw.use(hardware)
+
+    def attempt(batches: hw.Batches) -> Trained:
+        # A Trainer that has predicted leaves its model unwrapped: several processes would then train apart.
+        untrained = _trainer(make(), train, validation, config, hardware, batches, metrics)
+        before = evaluate(untrained, test, config.max_length)
+        del untrained
+        trainer = _trainer(make(), train, validation, config, hardware, batches, metrics)
+        return _train(trainer, before, hardware, batches)
+
+    first = make()
+    example = activation_bytes(first.model.config, config.max_length)
+    needed = ADAMW_BYTES * first.model.num_parameters() + example + RUNTIME_BYTES
+    hw.require(hardware, needed, f"Training {first.model.num_parameters() / 1e6:.1f} M parameters")
+    return hw.with_smaller_batches(attempt, hw.batches(hardware, config.batch_size, example))[0]
+
+
+def tokenised(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
+    """`dataset` with the columns input_ids and attention_mask, unpadded, next to label."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    return dataset.map(
+        lambda rows: tokenizer(rows["text"], truncation=True, max_length=max_length),
+        batched=True,
+        remove_columns=[name for name in dataset.column_names if name != "label"],
+    )
+
+
+def evaluate(trainer: Trainer, dataset: Dataset, max_length: int) -> dict[str, float]:
+    """The metrics on `dataset` (columns text and label), without the prefix that the Trainer puts before them."""
+    ready = tokenised(dataset, trainer.data_collator.tokenizer, max_length)
+    found = trainer.predict(ready, metric_key_prefix="test").metrics
+    return {name.removeprefix("test_"): float(value) for name, value in found.items()}
+
+
+def _train(trainer: Trainer, before: dict[str, float], hardware: hw.Hardware, batches: hw.Batches) -> Trained:
+    with hw.PeakMemory(hardware) as memory:
+        watch = hw.Stopwatch()
+        trainer.train()
+        seconds = watch.seconds
+    return Trained(
+        trainer=trainer,
+        history=_history(trainer.state.log_history),
+        before=before,
+        seconds=seconds,
+        peak_memory_bytes=memory.bytes,
+        batches=batches,
+    )
+
+
+def _trainer(
+    loaded: Loaded,
+    train: Dataset,
+    validation: Dataset,
+    config: TrainingConfig,
+    hardware: hw.Hardware,
+    batches: hw.Batches,
+    metrics: Callable[[Any], dict[str, float]],
+) -> Trainer:
+    updates = config.epochs * (len(train) // config.batch_size)
+    trainer = _WholeBatchTrainer(
+        model=loaded.model,
+        args=_arguments(config, hardware, batches, updates),
+        train_dataset=tokenised(train, loaded.tokenizer, config.max_length),
+        eval_dataset=tokenised(validation, loaded.tokenizer, config.max_length),
+        data_collator=DataCollatorWithPadding(loaded.tokenizer),
+        compute_metrics=metrics,
+        callbacks=[_Progress()],
+    )
+    trainer.remove_callback(PrinterCallback)  # our progress bar says the same in one line
+    # The Trainer must divide the loss by the accumulation itself: classification losses do not.
+    trainer.model_accepts_loss_kwargs = False
+    trainer.global_batch, trainer.order_seed = config.batch_size, config.seed
+    return trainer
+
+
+def _arguments(config: TrainingConfig, hardware: hw.Hardware, batches: hw.Batches, updates: int) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=tempfile.gettempdir(),  # nothing is saved there
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        num_train_epochs=config.epochs,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        warmup_steps=math.ceil(config.warmup * updates),
+        per_device_train_batch_size=batches.micro,
+        gradient_accumulation_steps=batches.accumulation,
+        per_device_eval_batch_size=2 * batches.micro,
+        optim="adamw_torch_fused",
+        logging_steps=max(1, updates // 40),
+        eval_strategy="steps",
+        eval_steps=max(1, math.ceil(updates / config.evaluations)),
+        bf16=hardware.dtype == "bfloat16",
+        use_cpu=hardware.device == "cpu",
+        dataloader_pin_memory=hardware.device == "cuda",
+        seed=config.seed,
+    )
+
+
+class _WholeBatches(LengthGroupedSampler):
+    """Texts of like length side by side (little padding), cut to whole global batches."""
+
+    def __len__(self) -> int:
+        return len(self.lengths) // self.batch_size * self.batch_size
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.islice(super().__iter__(), len(self))
+
+
+class _WholeBatchTrainer(Trainer):
+    """A Trainer whose order of examples does not depend on how the global batch is cut."""
+
+    global_batch: int
+    order_seed: int
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> torch.utils.data.Sampler[int]:
+        import torch
+
+        lengths = [len(ids) for ids in (train_dataset or self.train_dataset)["input_ids"]]
+        generator = torch.Generator().manual_seed(self.order_seed)
+        return _WholeBatches(self.global_batch, lengths=lengths, generator=generator)
+
+
+class _Progress(TrainerCallback):
+    """One bar for a training: updates done, the latest loss and validation accuracy."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[Any] | None = None
+        self._shown: dict[str, str] = {}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.is_world_process_zero:
+            often = 0.5 if sys.stderr.isatty() else 15  # seconds between two looks, fewer in a log file
+            self._bar = tqdm(total=state.max_steps, desc="training", unit="update", mininterval=often)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self._bar is not None:
+            self._bar.update(state.global_step - self._bar.n)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
+        names = {"loss": "loss", "eval_accuracy": "validation accuracy"}
+        self._shown |= {names[name]: f"{logs[name]:.3f}" for name in names if name in logs}
+        if self._bar is not None:
+            self._bar.set_postfix(self._shown, refresh=False)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _history(log: list[dict[str, float]]) -> list[dict[str, float]]:
+    """The Trainer's log as rows of step, epoch, and what was measured then."""
+    names = {"loss": "loss", "eval_loss": "validation_loss", "eval_accuracy": "validation_accuracy"}
+    rows = [
+        {
+            "step": row["step"],
+            "epoch": row["epoch"],
+            **{new: row[old] for old, new in names.items() if old in row},
+        }
+        for row in log
+    ]
+    return [row for row in rows if len(row) > 2]
