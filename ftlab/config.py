@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any, Self, get_type_hints
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
 from ftlab.errors import CourseError, unknown
 
 Count = Annotated[int, Gt(0)]  # how many; at least one
-Positive = Annotated[float, Gt(0)]  # a rate or a time; more than zero
+Positive = Annotated[float, Gt(0), Lt(math.inf)]  # a rate or a time; more than zero
 Share = Annotated[float, Ge(0), Le(1)]  # a part of a whole
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]  # numpy takes no larger seed
 
@@ -57,5 +58,5 @@ def _checked(cls: type[RunConfig], hints: Mapping[str, Any], name: str, value: A
         default = next(field.default for field in fields(cls) if field.name == name)
         raise CourseError(
             f"The field {name!r} cannot take {value!r}: {reason}. "
-            f"Its default is {default!r}; try --set {name}={default}."
+            f"Its default is {default!r}; try {'--seed ' if name == 'seed' else f'--set {name}='}{default}."
         ) from error

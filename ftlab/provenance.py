@@ -16,16 +16,8 @@ from ftlab.hardware import Hardware
 
 LIBRARIES = ("torch", "transformers", "datasets", "accelerate", "peft", "trl", "numpy")
 HERE = Path(__file__).parent
-# What the person sees or types cannot change a number; everything else of ftlab can.
-CANNOT_CHANGE_NUMBERS = (
-    "cli.py",
-    "results.py",
-    "claims.py",
-    "notebooks.py",
-    "checks.py",
-    "errors.py",
-    "__init__.py",
-)
+# The files whose content can change the numbers of every runner; a runner's own file is added to them.
+MAKES_NUMBERS = ("assets.py", "data.py", "hardware.py", "models.py", "training.py")
 
 
 def circumstances(
@@ -59,10 +51,9 @@ def command(runner: str, config: Mapping[str, Any], defaults: Mapping[str, Any])
 @functools.cache
 def code_version(runner: str) -> str:
     """A short hash of the code that makes this runner's numbers: the runner and what it stands on."""
-    files = [f for f in sorted(HERE.glob("*.py")) if f.name not in CANNOT_CHANGE_NUMBERS]
     digest = hashlib.sha256()
-    for file in [*files, HERE / "runners" / f"{runner}.py"]:
-        digest.update(file.read_bytes())
+    for name in (*MAKES_NUMBERS, f"runners/{runner}.py"):
+        digest.update((HERE / name).read_bytes())
     return digest.hexdigest()[:12]
 
 

@@ -1,0 +1,57 @@
+# Each line below is a command that you could type yourself, with .venv/bin in your PATH.
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+PAGE := _build/html/book/05-sft.html
+
+.DEFAULT_GOAL := help
+.PHONY: help course test lint book instructor results lab clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+course: ## the whole course: models, a measured run, exercises, a graded demo class, the book
+	@tools/setup.sh course
+	@echo "[1/6] models and reviews"
+	@ftlab fetch
+	@echo "[2/6] supervised fine-tuning on real reviews (about two minutes the first time)"
+	@ftlab run sft
+	@echo "[3/6] exercises from their masters"
+	@autograder release
+	@echo "[4/6] the grader: the reference must get everything, the stub nothing"
+	@autograder audit
+	@echo "[5/6] the book"
+	@jupyter-book build . -W --keep-going
+	@echo "[6/6] a demo class of three"
+	@autograder demo
+	@echo "Open $(CURDIR)/$(PAGE)"
+
+test: ## set up, lint, types, and all tests
+	@tools/setup.sh test
+	@$(MAKE) --no-print-directory lint
+	ftlab fetch
+	pytest
+
+lint: ## style, types, and exercises that are out of date
+	ruff check .
+	ruff format --check .
+	mypy
+	autograder release --check
+
+book: ## build the book only
+	@tools/setup.sh course
+	jupyter-book build . -W --keep-going
+
+instructor: ## build the instructor edition, with solutions, into _build/instructor
+	@tools/setup.sh course
+	FTBOOK_EDITION=instructor jupyter-book build . -W --keep-going --path-output _build/instructor
+
+results: ## record the runs that the book shows: five seeds each; goes on where it stopped
+	@tools/setup.sh course
+	ftlab results --record
+
+lab: ## open the exercises in JupyterLab
+	@tools/setup.sh course
+	jupyter lab exercises
+
+clean: ## remove what was built; the environment, the models and your runs stay
+	rm -rf _build
