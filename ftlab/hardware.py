@@ -7,7 +7,6 @@ decision can be tested without the machine in question.
 from __future__ import annotations
 
 import os
-import resource
 import threading
 import time
 from collections.abc import Callable
@@ -88,8 +87,8 @@ def resolve(machine: Machine | None = None, device: str = "auto") -> Hardware:
 def _cpu(machine: Machine) -> Hardware:
     threads = max(1, machine.cores // machine.processes)
     why = (
-        "The CPU is used, because no GPU was found or a CPU was asked for.",
-        f"{threads} thread{'s' * (threads > 1)}: {machine.cores} cores shared by {machine.processes} process(es).",
+        "The CPU is used, as asked." if machine.accelerators else "No GPU was found, so the CPU is used.",
+        f"{threads} thread(s): {machine.cores} core(s) for {machine.processes} process(es).",
         "float32: most processors compute bfloat16 more slowly.",
     )
     return Hardware(
@@ -258,6 +257,10 @@ def _cgroup_memory() -> int:
 
 def _address_space() -> int:
     """Bytes that `ulimit -v` leaves; without a limit, more than any machine has."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return 2**62
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     return 2**62 if soft == resource.RLIM_INFINITY else soft
 

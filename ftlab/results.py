@@ -46,7 +46,17 @@ class Result:
         return str(self.config["profile"])
 
     def save(self, folder: Path) -> Path:
-        """Write this result to `folder`/`runner`/ and return the file. Never leaves half a file."""
+        """Write this result to `folder`/`runner`/ and return the file. Never leaves half a file.
+
+        Raises CourseError when a number in it is not finite, or when the disk refuses.
+        """
+        broken = [name for name, value in self.metrics.items() if not math.isfinite(value)]
+        broken += [name for row in self.history for name, value in row.items() if not math.isfinite(value)]
+        if broken:
+            raise CourseError(
+                f"The training diverged: {', '.join(dict.fromkeys(broken))} is not a finite number. Nothing was kept. "
+                "A smaller learning rate usually helps: --set learning_rate=2e-5."
+            )
         path = folder / self.runner / file_name(self.config, str(self.provenance["data"]))
         text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1, sort_keys=True, allow_nan=False)
         write_whole(path, text + "\n")

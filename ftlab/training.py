@@ -21,6 +21,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from ftlab import hardware as hw
 from ftlab.config import Count, Positive, RunConfig, Share
+from ftlab.errors import CourseError
 from ftlab.models import Loaded, activation_bytes
 
 if TYPE_CHECKING:
@@ -68,8 +69,14 @@ def fit(
 ) -> Trained:
     """Train the model that `make` makes (anew for each attempt) on `train`; look at `validation` on the way.
 
-    The data sets have the columns text and label. Raises CourseError when memory does not suffice.
+    The data sets have the columns text and label. Raises CourseError when memory does not suffice, or when the
+    training examples do not fill one batch.
     """
+    if len(train) < config.batch_size:
+        raise CourseError(
+            f"{len(train)} training examples do not fill one batch of {config.batch_size}. Take more examples, or "
+            f"smaller batches: --set batch_size={max(1, len(train) // 4)}."
+        )
     hw.use(hardware)
 
     def attempt(batches: hw.Batches) -> Trained:
@@ -148,7 +155,7 @@ def _trainer(
 
 
 def _arguments(config: TrainingConfig, hardware: hw.Hardware, batches: hw.Batches, updates: int) -> TrainingArguments:
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=tempfile.gettempdir(),  # nothing is saved there
         save_strategy="no",
         report_to="none",
@@ -162,6 +169,7 @@ def _arguments(config: TrainingConfig, hardware: hw.Hardware, batches: hw.Batche
         per_device_eval_batch_size=2 * batches.micro,
         optim="adamw_torch_fused",
         logging_steps=max(1, updates // 40),
+        logging_nan_inf_filter=False,  # a diverged training should show
         eval_strategy="steps",
         eval_steps=max(1, math.ceil(updates / config.evaluations)),
         bf16=hardware.dtype == "bfloat16",
@@ -169,6 +177,9 @@ def _arguments(config: TrainingConfig, hardware: hw.Hardware, batches: hw.Batche
         dataloader_pin_memory=hardware.device == "cuda",
         seed=config.seed,
     )
+    # Several GPUs are for `accelerate launch`: one process that spreads over them would enlarge the batch unseen.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
 class _WholeBatches(LengthGroupedSampler):

@@ -106,7 +106,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     path = make().save(tmp_path)
     before = path.read_text()
     broken = dataclasses.replace(make(), metrics={"accuracy": math.nan})
-    with pytest.raises(ValueError, match="nan"):
+    with pytest.raises(CourseError, match="diverged: accuracy"):
         broken.save(tmp_path)
     assert path.read_text() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]

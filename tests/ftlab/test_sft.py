@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ftlab import hardware, results, training
+from ftlab.errors import CourseError
 from ftlab.hardware import GB, Batches, Hardware, Machine
 from ftlab.runners import sft
 
@@ -109,11 +110,20 @@ def test_two_processes_give_one_result_with_the_same_numbers(reference: results.
 
 
 def test_a_machine_of_two_gigabytes_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ftlab.errors import CourseError
-
     small = hardware.resolve(Machine(cores=1, memory_bytes=GB // 4))
     with pytest.raises(CourseError, match="needs about .* GB of memory"):
         sft.run(smoke(), small)
+
+
+def test_too_few_examples_for_a_batch_are_explained(cpu: Hardware) -> None:
+    with pytest.raises(CourseError, match="10 training examples do not fill one batch of 16"):
+        sft.run(smoke(train_examples=10), cpu)
+
+
+def test_a_diverged_training_is_said_and_not_kept(cpu: Hardware, tmp_path: Path) -> None:
+    with pytest.raises(CourseError, match="The training diverged"):
+        sft.run(smoke(learning_rate=1e30), cpu).save(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_result_survives_the_disk(reference: results.Result, tmp_path: Path) -> None:
