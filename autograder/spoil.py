@@ -1,0 +1,127 @@
+"""Ways to spoil a right function, so that the audit can see whether its tests notice.
+
+Each takes a function and returns one with the same arguments and a worse answer.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+Function = Callable[..., Any]
+
+
+def _everywhere(change: Callable[[Any], Any], value: Any) -> Any:
+    """`change` on every number and tensor of a structure."""
+    if isinstance(value, dict):
+        return {key: _everywhere(change, item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_everywhere(change, item) for item in value)
+    return change(value)
+
+
+def _spoiler(change: Callable[[Any], Any]) -> Callable[[Function], Function]:
+    def spoil(function: Function) -> Function:
+        @functools.wraps(function)
+        def spoiled(*args: Any, **kwargs: Any) -> Any:
+            return _everywhere(change, function(*args, **kwargs))
+
+        return spoiled
+
+    return spoil
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(value, "new_zeros")
+
+
+def _zero(value: Any) -> Any:
+    return value * 0 if _is_tensor(value) else type(value)(0)
+
+
+def _one(value: Any) -> Any:
+    return value.new_ones(value.shape) if _is_tensor(value) else type(value)(1)
+
+
+def _nan(value: Any) -> Any:
+    return value * float("nan") if _is_tensor(value) else float("nan")
+
+
+def _one_dimension_more(value: Any) -> Any:
+    return value.unsqueeze(0) if _is_tensor(value) else [value]
+
+
+def _other_dtype(value: Any) -> Any:
+    if not _is_tensor(value):
+        return float(value) if isinstance(value, int) else str(value)
+    return value.double() if value.is_floating_point() else value.float()
+
+
+def _detached(value: Any) -> Any:
+    return value.detach() if _is_tensor(value) else value
+
+
+zeros = _spoiler(_zero)
+ones = _spoiler(_one)
+nan = _spoiler(_nan)
+shape = _spoiler(_one_dimension_more)
+dtype = _spoiler(_other_dtype)
+detached = _spoiler(_detached)
+
+
+def nothing(function: Function) -> Function:
+    """Compute, and forget to return."""
+
+    @functools.wraps(function)
+    def spoiled(*args: Any, **kwargs: Any) -> None:
+        function(*args, **kwargs)
+
+    return spoiled
+
+
+def empty(function: Function) -> Function:
+    """An empty answer of the right type."""
+
+    @functools.wraps(function)
+    def spoiled(*args: Any, **kwargs: Any) -> Any:
+        answer = function(*args, **kwargs)
+        return answer.new_empty(0) if _is_tensor(answer) else type(answer)()
+
+    return spoiled
+
+
+def first_answer(function: Function) -> Function:
+    """Right the first time and the same ever after: what a copied visible answer does."""
+    answers: list[Any] = []
+
+    @functools.wraps(function)
+    def spoiled(*args: Any, **kwargs: Any) -> Any:
+        answers.append(function(*args, **kwargs) if not answers else answers[0])
+        return answers[0]
+
+    return spoiled
+
+
+def first_argument(function: Function) -> Function:
+    """Give back what came in."""
+
+    @functools.wraps(function)
+    def spoiled(*args: Any, **kwargs: Any) -> Any:
+        return (*args, *kwargs.values())[0]
+
+    return spoiled
+
+
+SPOILERS: dict[str, Function] = {
+    "zeros": zeros,
+    "ones": ones,
+    "NaN": nan,
+    "wrong shape": shape,
+    "wrong dtype": dtype,
+    "detached": detached,
+    "returns None": nothing,
+    "empty": empty,
+    "always the first answer": first_answer,
+    "returns its input": first_argument,
+}
