@@ -311,6 +311,7 @@ def _answer_and_test(group: list[NotebookNode], place: str) -> tuple[NotebookNod
 def _statement(group: list[NotebookNode], place: str) -> tuple[str, tuple[str, str, str], re.Match[str]]:
     """The statement, the three hints and the effort line from the cells before the answer."""
     text = "\n\n".join(_as_markdown(cell) for cell in group)
+    text = text[next(_HEADING.finditer(text)).end() :]  # what stands above the heading belongs to the exercise before
     effort = _EFFORT.search(text)
     if effort is None:
         line = "'*5 minutes · easy · needs: tensors*'"
@@ -318,7 +319,7 @@ def _statement(group: list[NotebookNode], place: str) -> tuple[str, tuple[str, s
     hints = [(number, hint) for number, hint in _HINT.findall(text)]
     if [number for number, _ in hints] != ["1", "2", "3"]:
         raise CourseError(f"{place} has {len(hints)} hints. It needs <details><summary>Hint 1: ... to Hint 3: ...")
-    statement = _HINT.sub("", _HEADING.sub("", text.replace(effort[0], "", 1), count=1))
+    statement = _HINT.sub("", text.replace(effort[0], "", 1))
     first, second, third = (hint for _, hint in hints)
     return re.sub(r"\n{3,}", "\n\n", statement).strip(), (first, second, third), effort
 

@@ -94,3 +94,8 @@ def test_missing_files_and_folders_are_named(tmp_path):
     (tmp_path / "solutions").mkdir()
     with pytest.raises(CourseError, match="no master"):
         master.load_all(tmp_path / "solutions")
+
+
+def test_text_above_a_heading_belongs_to_the_exercise_before(small) -> None:
+    path = small("## Exercise 1: Double it", "Words about what came before.\n\n## Exercise 1: Double it")
+    assert master.load(path).exercises[0].statement == "Return twice the number."

@@ -1,0 +1,57 @@
+"""The book's own Sphinx extension: exercises from their masters, numbers from recorded runs, claims with verdicts.
+
+Editions: `FTBOOK_EDITION=instructor` adds solutions and rubrics. A student build never reads them into a page.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.errors import ConfigError
+
+from . import claims, diagrams, exercises, numbers, sources
+
+EDITIONS = ("student", "instructor")
+
+
+def _check_edition(app: Sphinx, config: Config) -> None:
+    """An unknown edition stops the build; so does an instructor edition that would lie where readers look."""
+    edition = config.ftbook_edition
+    if edition not in EDITIONS:
+        raise ConfigError(f"There is no edition {edition!r}. FTBOOK_EDITION is one of: {', '.join(EDITIONS)}.")
+    if edition == "instructor" and Path(app.outdir) == Path(app.srcdir) / "_build" / "html":
+        raise ConfigError(
+            "The instructor edition holds the solutions, and _build/html is what gets published. Build it elsewhere: "
+            "FTBOOK_EDITION=instructor jupyter-book build . -W --keep-going --path-output _build/instructor"
+        )
+
+
+def _forget_unclean(app: Sphinx, exception: Exception | None) -> None:
+    """After a build with warnings keep no environment: the next build would skip the pages that caused them."""
+    if exception or app._warncount:
+        (Path(app.doctreedir) / "environment.pickle").unlink(missing_ok=True)
+
+
+def _without_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """Jupyter Book adds the loader of thebe, twice over: an error in the console, and an address of a CDN."""
+    scripts = context["script_files"]
+    context["script_files"] = [s for s in scripts if "thebe" not in f"{s.filename} {s.attributes}".lower()]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register everything. Paths are relative to the root of the repository, which is the source folder."""
+    app.add_config_value("ftbook_edition", os.environ.get("FTBOOK_EDITION", "student"), "env", [str])
+    app.add_config_value("ftbook_masters", "solutions", "env", [str])
+    app.add_config_value("ftbook_results", "book/results", "env", [str])
+    app.add_config_value("ftbook_claims", "book/claims.yml", "env", [str])
+    app.connect("config-inited", _check_edition)
+    app.connect("build-finished", _forget_unclean)
+    app.connect("html-page-context", _without_thebe, priority=900)
+    app.add_css_file("ftbook.css")
+    for module in (sources, numbers, claims, exercises, diagrams):
+        module.setup(app)
+    return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,100 @@
+"""Claims of the course with their verdicts: `{claim} id` for one, `{claims}` for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+from ftlab import claims, results
+from ftlab.errors import CourseError
+
+from . import numbers, sources
+from .markdown import code, dropdown, fence, parse
+
+LOGGER = logging.getLogger(__name__)
+OUTCOMES = {"holds": "holds", "fails": "does not hold", "undecided": "is undecided"}
+MARKS = {"holds": "yes", "holds only when": "partly", "does not hold here": "no", "undecided here": "open"}
+
+
+class ClaimsDirective(SphinxDirective):
+    """Every claim of claims.yml, in its order."""
+
+    def run(self) -> list[nodes.Node]:
+        """The claims, or a warning that says what to do."""
+        try:
+            return [node for claim in self._chosen(self._known()) for node in self._show(claim)]
+        except CourseError as error:
+            LOGGER.warning("%s", error, location=self.get_location(), type="ftbook", subtype="claim")
+            return []
+
+    def _known(self) -> dict[str, claims.Claim]:
+        sources.stand_on(self.env, *sources.SHOWING, self.config.ftbook_claims)
+        return claims.load(Path(self.env.srcdir) / self.config.ftbook_claims)
+
+    def _chosen(self, known: dict[str, claims.Claim]) -> list[claims.Claim]:
+        return list(known.values())
+
+    def _show(self, claim: claims.Claim) -> list[nodes.Node]:
+        runs = numbers.recorded(self.env, claim.runner)
+        verdict = claims.judge(claim, runs)
+        return parse(self, markdown(verdict, claims.commands(verdict, runs)))
+
+
+class ClaimDirective(ClaimsDirective):
+    """The claim named in the argument."""
+
+    required_arguments = 1
+
+    def _chosen(self, known: dict[str, claims.Claim]) -> list[claims.Claim]:
+        return [claims.get(known, self.arguments[0])]
+
+
+def markdown(verdict: claims.Verdict, commands: Sequence[str]) -> str:
+    """A claim as an admonition: the verdict, a line for each case, and how to repeat the runs."""
+    bars = {numbers.show(c.case.value.metric, c.case.at_least, change=True) for c in verdict.cases}
+    rule = f"A case holds where the whole interval of the difference reaches {' or '.join(sorted(bars))}."
+    body = [
+        f"**Verdict: {verdict.sentence}.**",
+        "\n".join(_line(case) for case in verdict.cases),
+        f"{rule} Differences are paired by seed; intervals are 95 % intervals.",
+        dropdown("Repeat it", code("\n".join(commands), "text")),
+    ]
+    options = f":class: ft-claim ft-claim-{MARKS[verdict.kind]}\n:name: claim-{verdict.claim.id}"
+    return fence(f"{{admonition}} Claim: “{verdict.claim.sentence}”", "\n\n".join(body), options, depth=3)
+
+
+def _line(found: claims.CaseVerdict) -> str:
+    value, baseline = found.case.value.metric, found.case.baseline.metric
+    return (
+        f"- When {found.case.when}, it **{OUTCOMES[found.outcome]}**. "
+        f"{_name(value)}: {_summary(value, found.value)}. "
+        f"Against {_name(baseline).lower()}{_other(found.case)}: {_summary(baseline, found.baseline)}. "
+        f"Difference: {_summary(value, found.difference, change=True)}."
+    )
+
+
+def _name(metric: str) -> str:
+    return metric.replace("_", " ").capitalize()
+
+
+def _other(case: claims.Case) -> str:
+    """Where the two sides are different runs, the settings of the baseline."""
+    if case.baseline.config == case.value.config:
+        return ""
+    return " with " + ", ".join(f"{name} = {value}".lower() for name, value in case.baseline.config.items())
+
+
+def _summary(metric: str, found: results.Summary, *, change: bool = False) -> str:
+    mean = numbers.show(metric, found.mean, change=change)
+    return f"{mean} ({numbers.show_range(metric, found, change=change)})"
+
+
+def setup(app: Sphinx) -> None:
+    """Register the two directives."""
+    app.add_directive("claim", ClaimDirective)
+    app.add_directive("claims", ClaimsDirective)

@@ -1,0 +1,178 @@
+"""Measured numbers in prose, read from recorded runs.
+
+{result}`sft accuracy pretrained=true`                             76.9 % (76.0 % to 77.8 %, 5 seeds)
+{mean}`sft accuracy pretrained=true`                               76.9 %, the rest as a tooltip
+{mean}`sft accuracy pretrained=true - accuracy pretrained=false`   12.1 points, paired by seed
+    {setting}`sft train_examples pretrained=true`                      2,000, a field of the runs' config
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxRole
+from sphinx.writers.html5 import HTML5Translator
+
+from ftlab import results
+from ftlab.errors import CourseError, unknown
+
+from . import sources
+
+LOGGER = logging.getLogger(__name__)
+MINUS, NBSP = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A metric of the runs whose config has these values."""
+
+    metric: str
+    config: Mapping[str, Any]
+
+    def runs(self, runner: str, runs: Sequence[results.Result]) -> list[results.Result]:
+        """Its runs: one setting, several seeds. Raises CourseError where there are none, or several settings."""
+        try:
+            found = results.select(runs, **self.config)
+        except CourseError as error:
+            raise CourseError(f"{error} This one alone: {self.command(runner)}") from error
+        _require_one_setting(found, runner)
+        return found
+
+    def command(self, runner: str) -> str:
+        """What to type to record its first run."""
+        sets = "".join(f" --set {name}={value}" for name, value in self.config.items())
+        return f"ftlab run {runner} --seed 0{sets} --out book/results"
+
+
+def _require_one_setting(runs: Sequence[results.Result], runner: str) -> None:
+    differ = [name for name in runs[0].config if len({str(run.config.get(name)) for run in runs}) > 1]
+    if unnamed := [name for name in differ if name != "seed"]:
+        raise CourseError(
+            f"These recorded runs of {runner} differ in more than the seed: {', '.join(unnamed)}. "
+            f"Say which you mean, for example {unnamed[0]}={runs[0].config[unnamed[0]]}."
+        )
+
+
+def parse(text: str) -> tuple[str, Quantity, Quantity | None]:
+    """The runner, the quantity, and what is subtracted from it, if anything."""
+    runner, _, rest = text.strip().partition(" ")
+    sides = [_quantity(side.split(), text) for side in rest.split(" - ")]
+    if not 1 <= len(sides) <= 2:
+        raise CourseError(f"`{text}` subtracts more than once. Write `runner metric field=value - metric field=value`.")
+    return runner, sides[0], sides[1] if len(sides) == 2 else None
+
+
+def _quantity(words: Sequence[str], text: str) -> Quantity:
+    if not words or "=" in words[0] or not all("=" in word for word in words[1:]):
+        raise CourseError(f"`{text}` is not a result. Write `runner metric field=value ...`, such as `sft accuracy`.")
+    pairs = [word.split("=", 1) for word in words[1:]]
+    return Quantity(words[0], {name: yaml.safe_load(value) for name, value in pairs})
+
+
+def recorded(env: BuildEnvironment, runner: str) -> list[results.Result]:
+    """All recorded runs of `runner`; the page stands on them from now on. Raises CourseError if there are none."""
+    folder = f"{env.config.ftbook_results}/{runner}"
+    sources.stand_on(env, *sources.SHOWING, f"{folder}/*.json")
+    if runs := results.load_all(Path(env.srcdir) / folder):
+        return runs
+    raise CourseError(
+        f"No run of {runner!r} is recorded in {folder}. Record it (and check the name with `ftlab list`): "
+        "ftlab results --record"
+    )
+
+
+def show(metric: str, value: float, *, change: bool = False) -> str:
+    """`value` with its unit, unbreakable, with a real minus sign; a change of a share is in percentage points."""
+    points = change and results.unit(metric) == "share"
+    text = f"{100 * value:.1f} points" if points else results.show(metric, value)
+    return text.replace("-", MINUS).replace(" ", NBSP)
+
+
+def show_range(metric: str, found: results.Summary, *, change: bool = False) -> str:
+    """Interval and number of seeds, in words: '76.0 % to 77.8 %, 5 seeds'."""
+    if found.n == 1:
+        return "1 seed"
+    low, high = (show(metric, value, change=change) for value in (found.low, found.high))
+    return f"{low.removesuffix(NBSP + 'points')} to {high}, {found.n} seeds"
+
+
+class number(nodes.inline):  # noqa: N801 - docutils names its nodes so
+    """A measured number; `tip` says where it comes from."""
+
+
+class ResultRole(SphinxRole):
+    """A mean over seeds, with (`result`) or without (`mean`) its interval in the text."""
+
+    def __init__(self, *, short: bool) -> None:
+        self.short = short
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """The number, or a warning that says what to do and a mark in the text."""
+        try:
+            return [self._number(self.text)], []
+        except CourseError as error:
+            LOGGER.warning("%s", error, location=self.get_location(), type="ftbook", subtype="result")
+            return [nodes.strong("", f"[no result: {self.text}]")], []
+
+    def _number(self, text: str) -> nodes.Node:
+        runner, value, minus = parse(text)
+        runs = recorded(self.env, runner)
+        ours = value.runs(runner, runs)
+        found = results.summary(ours, value.metric)
+        if minus:
+            found = results.difference(ours, value.metric, minus.runs(runner, runs), minus.metric)
+        mean = show(value.metric, found.mean, change=bool(minus))
+        spread = show_range(value.metric, found, change=bool(minus))
+        tip = f"{mean}: mean over {found.n} seeds; 95 % interval {spread}. To repeat: {_commands(ours)}"
+        return number("", mean if self.short else f"{mean} ({spread})", classes=["ft-number"], tip=tip)
+
+
+class SettingRole(SphinxRole):
+    """A field of the config that the runs share: settings, too, are read and not typed."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """The value, or a warning that says what to do and a mark in the text."""
+        try:
+            runner, field, _ = parse(self.text)
+            runs = field.runs(runner, recorded(self.env, runner))
+            if field.metric not in runs[0].config:
+                raise unknown(f"setting of {runner}", field.metric, sorted(runs[0].config))
+        except CourseError as error:
+            LOGGER.warning("%s", error, location=self.get_location(), type="ftbook", subtype="result")
+            return [nodes.strong("", f"[no setting: {self.text}]")], []
+        value = runs[0].config[field.metric]
+        return [nodes.Text(f"{value:,}" if type(value) is int else str(value))], []
+
+
+def _commands(runs: Sequence[results.Result]) -> str:
+    more = f" (and seeds {', '.join(str(run.seed) for run in runs[1:])})" if runs[1:] else ""
+    return f"{runs[0].provenance['command']}{more}"
+
+
+def _visit_html(writer: HTML5Translator, node: number) -> None:
+    writer.body.append(writer.starttag(node, "span", "", title=node["tip"]))
+
+
+def _depart_html(writer: HTML5Translator, node: number) -> None:
+    writer.body.append("</span>")
+
+
+def _nothing(writer: Any, node: nodes.Node) -> None:
+    """Other formats show the text alone."""
+
+
+def setup(app: Sphinx) -> None:
+    """Register the roles."""
+    plain = (_nothing, _nothing)
+    app.add_node(number, html=(_visit_html, _depart_html), latex=plain, text=plain, man=plain, texinfo=plain)
+    app.add_role("result", ResultRole(short=False))
+    app.add_role("mean", ResultRole(short=True))
+    app.add_role("setting", SettingRole())

@@ -1,0 +1,62 @@
+"""The book to look at, small books to try things on, and a browser."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "book" / "_ext")]
+
+from books import NEEDED, NOT_SOURCES, ROOT, Build, build, copy, fake_run  # noqa: E402 - the path comes first
+
+Mini = Callable[..., Path]
+
+
+@pytest.fixture
+def mini(tmp_path: Path) -> Mini:
+    """Make a small book: `mini(page="# Title")` is a tree with that page, fake results and the real masters."""
+
+    def make(**pages: str) -> Path:
+        copy(NEEDED, tmp_path)
+        for name, text in pages.items():
+            (tmp_path / "book" / f"{name}.md").write_text(text, encoding="utf-8")
+        root, *others = pages
+        chapters = "".join(f"  - file: book/{name}\n" for name in others)
+        toc = f"format: jb-book\nroot: book/{root}\n" + (f"chapters:\n{chapters}" if others else "")
+        (tmp_path / "_toc.yml").write_text(toc)
+        for seed in range(3):
+            fake_run(seed, True).save(tmp_path / "book" / "results")
+        return tmp_path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """The whole book, student edition, built from a copy of the repository's files."""
+    tree = tmp_path_factory.mktemp("book")
+    copy((*NEEDED, "_toc.yml"), tree)
+    shutil.copytree(ROOT / "book", tree / "book", ignore=NOT_SOURCES, dirs_exist_ok=True)
+    built = build(tree)
+    assert built.code == 0, built.said
+    return built
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without a network."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -1,0 +1,148 @@
+"""Verdicts of claims: the rule, the reading of claims.yml, and what is shown."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from books import ROOT, fake_run
+
+from ftlab import claims
+from ftlab.errors import CourseError
+from ftlab.results import Result, Summary
+
+BAR = 0.05
+
+
+def spread(low: float, high: float) -> Summary:
+    return Summary((low + high) / 2, low, high, 5, (low, high))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.05, 0.2, "holds"),
+        (0.049, 0.2, "undecided"),
+        (-0.1, 0.05, "undecided"),
+        (-0.1, 0.0499, "fails"),
+        (math.nan, math.nan, "undecided"),
+    ],
+)
+def test_a_case_is_judged_by_its_whole_interval(low: float, high: float, expected: str) -> None:
+    assert claims.outcome(spread(low, high), BAR) == expected
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        (["holds", "holds"], "holds"),
+        (["holds", "fails"], "holds only when"),
+        (["undecided", "holds"], "holds only when"),
+        (["fails", "undecided"], "does not hold here"),
+        (["fails"], "does not hold here"),
+        (["undecided"], "undecided here"),
+    ],
+)
+def test_a_claim_is_judged_by_its_cases(outcomes: list[claims.Outcome], expected: str) -> None:
+    assert claims.combine(outcomes) == expected
+
+
+def claim() -> claims.Claim:
+    cases = []
+    for when, pretrained in (("it is pretrained", True), ("it is random", False)):
+        after = claims.Quantity(metric="accuracy", config={"pretrained": pretrained})
+        before = claims.Quantity(metric="accuracy_before", config={"pretrained": pretrained})
+        cases.append(claims.Case(when=when, value=after, baseline=before, at_least=BAR))
+    return claims.Claim(id="learns", lesson=5, sentence="It learns.", runner="sft", cases=tuple(cases))
+
+
+def runs() -> list[Result]:
+    learned = [fake_run(seed, True) for seed in range(5)]
+    did_not = [fake_run(seed, False, accuracy=0.5 + seed / 1000, accuracy_before=0.5) for seed in range(5)]
+    return learned + did_not
+
+
+def test_a_verdict_names_the_cases_that_hold() -> None:
+    verdict = claims.judge(claim(), runs())
+    assert verdict.sentence == "holds only when it is pretrained"
+    assert [found.outcome for found in verdict.cases] == ["holds", "fails"]
+    assert verdict.cases[0].difference.mean == pytest.approx(0.3, abs=0.02)
+    assert verdict.cases[0].difference.n == 5
+
+
+def test_one_seed_decides_nothing() -> None:
+    verdict = claims.judge(claim(), [fake_run(0, True), fake_run(0, False)])
+    assert verdict.kind == "undecided here"
+
+
+def test_every_run_can_be_repeated_once() -> None:
+    typed = claims.commands(claims.judge(claim(), runs()), runs())
+    assert len(typed) == len(set(typed)) == 10
+    assert typed[0] == "ftlab run sft --profile cpu --seed 0 --set pretrained=True"
+
+
+def test_a_missing_run_is_said() -> None:
+    with pytest.raises(CourseError, match="pretrained"):
+        claims.judge(claim(), [fake_run(0, True)])
+
+
+def test_sides_with_other_seeds_are_refused() -> None:
+    one = claims.Quantity(metric="accuracy", config={"pretrained": True})
+    other = claims.Quantity(metric="accuracy", config={"pretrained": False})
+    case = claims.Case(when="", value=one, baseline=other, at_least=BAR)
+    unpaired = claims.Claim(id="x", lesson=5, sentence="x", runner="sft", cases=(case,))
+    with pytest.raises(CourseError, match="same seeds"):
+        claims.judge(unpaired, [fake_run(0, True), fake_run(1, False)])
+
+
+GOOD = """
+- id: a
+  lesson: 5
+  sentence: It learns.
+  runner: sft
+  cases:
+    - when: always
+      value: {metric: accuracy, config: {}}
+      baseline: {metric: accuracy_before, config: {}}
+      at_least: 0.05
+"""
+
+
+def test_a_file_of_claims_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "claims.yml"
+    path.write_text(GOOD)
+    assert claims.load(path)["a"].cases[0].value.metric == "accuracy"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1", "not a list"),
+        ("- [", "cannot be read"),
+        ("- just text", "claim 1 has 'just text'"),
+        (GOOD.replace("  lesson: 5\n", ""), "exactly: id, lesson, sentence, runner, cases"),
+        (GOOD.replace("when: always", "whem: always"), "claim 1, case 1 has whem"),
+        (GOOD.replace("config: {}}\n      at", "confg: {}}\n      at"), "case 1, baseline has metric, confg"),
+        (GOOD.replace("0.05", "a lot"), "'a lot'"),
+        (GOOD + GOOD.lstrip(), "same id"),
+        (GOOD.split("cases")[0] + "cases: []", "one case or more"),
+    ],
+)
+def test_a_malformed_file_says_where(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "claims.yml"
+    path.write_text(text)
+    with pytest.raises(CourseError) as caught:
+        claims.load(path)
+    assert words in str(caught.value)
+
+
+def test_a_claim_that_is_not_there_gets_the_names() -> None:
+    with pytest.raises(CourseError, match="Did you mean 'learns'.*claims are: learns"):
+        claims.get({"learns": claim()}, "lerns")
+
+
+def test_the_course_states_its_claims_well() -> None:
+    known = claims.load(ROOT / "book" / "claims.yml")
+    assert known
+    assert all(1 <= entry.lesson <= 17 and entry.sentence.endswith(".") for entry in known.values())

@@ -1,0 +1,131 @@
+"""The whole book, as a reader gets it: nothing secret in it, nothing fetched, legible in light and dark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from books import ROOT, Build
+from leaks import found_in, secrets, squeeze
+
+from ftlab import claims
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = [pytest.mark.slow, pytest.mark.assets]
+PAGES = ("index", "05-sft", "claims", "bibliography")
+VIEWS = [("light", 1400), ("dark", 1400), ("dark", 390)]
+
+
+def test_it_holds_the_pages_of_the_contents_and_no_others(site: Build) -> None:
+    assert {path.stem for path in (site.html / "book").glob("*.html")} == set(PAGES)
+    others = {path.name for path in site.html.rglob("*.html") if "_static" not in path.parts}
+    assert others == {*(f"{page}.html" for page in PAGES), "genindex.html", "search.html"}
+
+
+def test_no_secret_of_the_masters_is_in_it(site: Build) -> None:
+    held = secrets(ROOT / "solutions")
+    assert len(held.solutions) > 10 and len(held.tests) > 10
+    assert found_in(site.html, held.all) == []
+    assert found_in(site.html, [squeeze("### BEGIN HIDDEN TESTS"), squeeze("### BEGIN MARK SCHEME")]) == []
+
+
+def test_no_word_of_the_model_answers_alone_can_be_searched(site: Build) -> None:
+    index = set(re.findall(r'[a-z0-9_]+(?=":)', (site.html / "searchindex.js").read_text()))
+    assert "supervis" in index
+    pages = squeeze(" ".join(path.read_text() for path in (site.html / "book").glob("*.html")))
+    words = [word for word in secrets(ROOT / "solutions").words if word[:6] not in pages]
+    assert len(words) > 5
+    assert [word for word in words if any(len(term) >= 6 and word.startswith(term) for term in index)] == []
+
+
+def test_numbers_and_verdicts_come_from_the_recorded_runs(site: Build) -> None:
+    chapter = (site.html / "book" / "05-sft.html").read_text()
+    assert "5 seeds" in chapter and "no result" not in chapter
+    for claim in claims.load(ROOT / "book" / "claims.yml").values():
+        page = (site.html / "book" / "claims.html").read_text()
+        assert f'id="claim-{claim.id}"' in page
+    assert page.count("Verdict: ") == page.count("Repeat it") == page.count('id="claim-')
+
+
+def test_every_exercise_stands_in_its_chapter(site: Build) -> None:
+    chapter = (site.html / "book" / "05-sft.html").read_text()
+    assert chapter.count("Hint 3: almost the line") == len(re.findall(r'id="exercise-05-sft-', chapter)) >= 4
+
+
+@pytest.fixture
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page in the asked-for theme and width that may load files and nothing else; complaints are collected."""
+    scheme, width = request.param
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.outside, page.complaints = [], []
+    local = re.compile(r"^(file|data|blob):")
+    context.route(lambda url: not local.match(url), lambda route: route.abort())
+    page.on("request", lambda request: None if local.match(request.url) else page.outside.append(request.url))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("console", lambda said: page.complaints.append(said.text) if said.type == "error" else None)
+    yield page
+    context.close()
+
+
+@pytest.mark.parametrize("page", VIEWS, indirect=True, ids=str)
+def test_pages_ask_nothing_of_the_network_and_fit(site: Build, page: Page) -> None:
+    for name in PAGES:
+        page.goto((site.html / "book" / f"{name}.html").as_uri())
+        page.wait_for_timeout(300)
+        too_wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert (page.outside, page.complaints) == ([], [])
+        assert too_wide <= 0, f"{name} is {too_wide} pixels wider than its window"
+
+
+CONTRAST = """() => {
+  const light = c => { const [r, g, b] = c.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255)
+      .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126*r + 0.7152*g + 0.0722*b };
+  const under = e => { for (; e; e = e.parentElement) {
+      const c = getComputedStyle(e).backgroundColor; if (!/, 0\\)$|transparent/.test(c)) return c }
+      return 'rgb(255,255,255)' };
+  const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x+.05) / (y+.05) };
+  const text = [...document.querySelectorAll('article p, article li, article pre span, article summary, .ft-number')]
+      .filter(e => e.textContent.trim() && e.offsetParent)
+      .map(e => [ratio(getComputedStyle(e).color, under(e)), e.textContent.trim().slice(0, 40)]);
+  const drawn = [...document.querySelectorAll('.ft-diagram text')].map(e =>
+      [ratio(getComputedStyle(e).fill, under(e.closest('figure'))), e.textContent]);
+  return {seen: text.length, drawn: drawn.length, bad: [...text, ...drawn].filter(([r]) => r < 4.5)};
+}"""
+
+
+@pytest.mark.parametrize("page", VIEWS, indirect=True, ids=str)
+def test_the_chapter_is_legible_and_works(site: Build, page: Page) -> None:
+    page.goto((site.html / "book" / "05-sft.html").as_uri())
+    page.wait_for_selector("mjx-container svg")
+    theme = page.evaluate("document.documentElement.dataset.theme")
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (theme, background == "rgb(255, 255, 255)") in {("light", True), ("dark", False)}
+    contrast = page.evaluate(CONTRAST)
+    assert contrast["seen"] > 300 and contrast["drawn"] > 10
+    assert contrast["bad"] == []
+    plot = page.locator(".cell_output img").first
+    assert plot.evaluate("e => e.naturalWidth") > 100
+    if theme == "dark":
+        assert plot.evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(255, 255, 255)"
+    hint = page.locator("details.ft-hint").first
+    body = hint.locator(".sd-summary-content")
+    assert not body.is_visible()
+    hint.locator("summary").click()
+    assert body.is_visible()
+
+
+@pytest.mark.parametrize("page", [("light", 1400)], indirect=True, ids=str)
+def test_a_reader_can_switch_to_dark(site: Build, page: Page) -> None:
+    page.goto((site.html / "book" / "05-sft.html").as_uri())
+    before = page.evaluate("getComputedStyle(document.querySelector('.ft-diagram .ft-box')).fill")
+    for _ in range(3):
+        page.locator("button.theme-switch-button").first.click()
+        if page.evaluate("document.documentElement.dataset.theme") == "dark":
+            break
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.evaluate("getComputedStyle(document.querySelector('.ft-diagram .ft-box')).fill") != before
