@@ -7,7 +7,6 @@ appears all at once or not at all, and is verified when it is used.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -118,16 +117,14 @@ def folder(name: str) -> Path:
 
 def path(name: str) -> Path:
     """The folder of asset `name`, verified; fetches it when it is missing or damaged."""
-    return _verified_once(name, home()) or fetch(name)
+    here = folder(name)
+    if here not in _verified:
+        fetch(name, lambda what: print(what, file=sys.stderr))
+        _verified.add(here)
+    return here
 
 
-@functools.lru_cache
-def _verified_once(name: str, at: Path) -> Path | None:
-    """The folder if it is whole. Asked once a process, because hashing takes a part of a second."""
-    if problem(name):
-        _verified_once.cache_clear()
-        return None
-    return folder(name)
+_verified: set[Path] = set()  # once a process is enough: hashing takes a part of a second
 
 
 def problem(name: str) -> str | None:
@@ -138,7 +135,7 @@ def problem(name: str) -> str | None:
     try:
         manifest: dict[str, str] = json.loads((here / MANIFEST).read_text())
         damaged = [file for file, digest in manifest.items() if _sha256(here / file) != digest]
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return "damaged: it has files missing"
     return f"damaged: {', '.join(damaged)} changed since it was fetched" if damaged else None
 
@@ -150,6 +147,8 @@ def fetch(name: str, say: Callable[[str], None] = print) -> Path:
     what was there before stays as it was.
     """
     target, asset = folder(name), ASSETS[name]
+    if problem(name) is None:
+        return target
     with _disk_errors(target), _locked(target.parent, say):
         state = problem(name)
         if state is None:

@@ -120,7 +120,10 @@ def _fields(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         if "=" not in pair:
             raise CourseError(f"--set takes FIELD=VALUE, for example --set learning_rate=3e-5; got {pair!r}.")
-    return dict(pair.split("=", 1) for pair in pairs)
+    fields = dict(pair.split("=", 1) for pair in pairs)
+    for name in fields.keys() & {"profile", "seed"}:
+        raise CourseError(f"{name!r} has an option of its own: --{name} {fields[name]}.")
+    return fields
 
 
 def _say_hardware(device: str) -> Hardware:
@@ -180,18 +183,19 @@ def _summarise(runs: Sequence[Result]) -> None:
     """A table of one runner's runs, a row for each config that differs in more than its seed."""
     from ftlab import results
 
-    varies = [f for f in runs[0].config if f != "seed" and len({str(run.config[f]) for run in runs}) > 1]
+    varies = [f for f in runs[0].config if f != "seed" and len({str(run.config.get(f)) for run in runs}) > 1]
     frame = results.table(runs, varies, sorted(runs[0].metrics))
     rows = [[column, *(str(value) for value in frame[column])] for column in frame.columns]
     _print(_table([runs[0].runner, *[""] * len(frame)], rows))
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(*header)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))  # square brackets in a message are no markup
     return table
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Annotated, Any, Self, get_type_hints
+from typing import Annotated, Any, Self, get_args, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 
@@ -50,6 +50,8 @@ def _checked(cls: type[RunConfig], hints: Mapping[str, Any], name: str, value: A
 
     if name not in hints:
         raise unknown("field", name, [field.name for field in fields(cls)])
+    if value == "None" and type(None) in get_args(hints[name]):
+        return None
     adapter = TypeAdapter(hints[name])
     try:
         return adapter.validate_strings(value) if isinstance(value, str) else adapter.validate_python(value)

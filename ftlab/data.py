@@ -166,6 +166,9 @@ def _elsewhere(source: str, split: str) -> Dataset:
     missing = {"text", "label"} - set(found[split].column_names)
     if missing:
         raise CourseError(f"{source!r} lacks the column(s) {', '.join(sorted(missing))}. Rename its columns first.")
+    bad = next((label for label in found[split]["label"] if type(label) is not int or label < 0), None)
+    if bad is not None:
+        raise CourseError(f"{source!r} has the label {bad!r}. Labels are whole numbers from 0; turn yours into such.")
     return found[split]
 
 

@@ -41,6 +41,7 @@ class Machine:
     memory_bytes: int
     accelerators: tuple[Accelerator, ...] = ()
     processes: int = 1  # of this run on this machine, when started by `accelerate launch`
+    world_size: int = 1  # processes of this run on all machines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class Hardware:
     dtype: str
     threads: int
     memory_bytes: int
-    processes: int = 1
+    world_size: int = 1
     reasons: tuple[str, ...] = field(default=())
 
 
@@ -62,8 +63,13 @@ def probe() -> Machine:
 
     cores = _cores()
     memory = min(psutil.virtual_memory().available, _cgroup_memory(), _address_space())
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return Machine(cores=cores, memory_bytes=memory, accelerators=_accelerators(), processes=processes)
+    return Machine(
+        cores=cores,
+        memory_bytes=memory,
+        accelerators=_accelerators(),
+        processes=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        world_size=int(os.environ.get("WORLD_SIZE", "1")),
+    )
 
 
 def resolve(machine: Machine | None = None, device: str = "auto") -> Hardware:
@@ -97,7 +103,7 @@ def _cpu(machine: Machine) -> Hardware:
         dtype="float32",
         threads=threads,
         memory_bytes=machine.memory_bytes // machine.processes,
-        processes=machine.processes,
+        world_size=machine.world_size,
         reasons=why,
     )
 
@@ -115,7 +121,7 @@ def _accelerated(machine: Machine, gpu: Accelerator) -> Hardware:
         dtype="bfloat16" if bf16 else "float32",
         threads=max(1, machine.cores // machine.processes),
         memory_bytes=gpu.memory_bytes,
-        processes=machine.processes,
+        world_size=machine.world_size,
         reasons=why,
     )
 
@@ -127,9 +133,10 @@ class Batches:
     micro: int
     accumulation: int
 
-    def halve(self) -> Batches:
-        """The same global batch with half the memory."""
-        return Batches(self.micro // 2, self.accumulation * 2)
+    def smaller(self) -> Batches:
+        """The same global batch with less memory: half, or the next part that divides it evenly."""
+        parts = next(parts for parts in range(2, self.micro + 1) if self.micro % parts == 0)
+        return Batches(self.micro // parts, self.accumulation * parts)
 
 
 def batches(hardware: Hardware, global_batch: int, bytes_per_example: int) -> Batches:
@@ -137,15 +144,15 @@ def batches(hardware: Hardware, global_batch: int, bytes_per_example: int) -> Ba
 
     Raises CourseError when `global_batch` does not divide by the number of processes.
     """
-    share, rest = divmod(global_batch, hardware.processes)
+    share, rest = divmod(global_batch, hardware.world_size)
     if rest or share == 0:
         raise CourseError(
-            f"A batch of {global_batch} cannot be shared equally by {hardware.processes} processes. "
-            f"Choose a multiple: --set batch_size={max(1, share) * hardware.processes}."
+            f"A batch of {global_batch} cannot be shared equally by {hardware.world_size} processes. "
+            f"Choose a multiple: --set batch_size={max(1, share) * hardware.world_size}."
         )
     cut = Batches(share, 1)
-    while cut.micro % 2 == 0 and cut.micro * bytes_per_example > hardware.memory_bytes // 2:
-        cut = cut.halve()
+    while cut.micro > 1 and cut.micro * bytes_per_example > hardware.memory_bytes // 2:
+        cut = cut.smaller()
     return cut
 
 
@@ -159,10 +166,10 @@ def require(hardware: Hardware, needed_bytes: int, what: str) -> None:
 
 
 def with_smaller_batches(attempt: Callable[[Batches], T], first: Batches) -> tuple[T, Batches]:
-    """Run `attempt`; after an out-of-memory error run it again with micro batches half as large.
+    """Run `attempt`; after an out-of-memory error run it again with smaller micro batches.
 
-    The global batch stays as it was, so the mathematics stays as it was. Raises CourseError at a micro
-    batch that cannot be halved.
+    The global batch stays as it was, so the mathematics stays as it was. Raises CourseError when one example
+    alone does not fit.
     """
     from accelerate.utils.memory import release_memory, should_reduce_batch_size
 
@@ -173,13 +180,13 @@ def with_smaller_batches(attempt: Callable[[Batches], T], first: Batches) -> tup
         except Exception as error:
             if not should_reduce_batch_size(error):
                 raise
-            if cut.micro % 2:
+            if cut.micro == 1:
                 raise CourseError(
-                    f"Even {cut.micro} example(s) at a time do not fit in memory. Choose a smaller model or "
-                    "shorter texts (--set max_length=64)."
+                    "Even one example at a time does not fit in memory. Choose a smaller model or shorter texts "
+                    "(--set max_length=64)."
                 ) from error
         release_memory()
-        cut = cut.halve()
+        cut = cut.smaller()
 
 
 def use(hardware: Hardware) -> None:
@@ -249,10 +256,16 @@ def _cores() -> int:
 
 
 def _cgroup_memory() -> int:
-    """Bytes left under a container's memory limit; without a limit, more than any machine has."""
+    """Bytes left under a container's memory limit; without a limit, more than any machine has.
+
+    Files that the system keeps in memory and would drop when asked (inactive_file) count as free.
+    """
     limit = _read(CGROUP / "memory.max")
-    used = _read(CGROUP / "memory.current")
-    return int(limit) - int(used or 0) if limit.isdigit() else 2**62
+    if not limit.isdigit():
+        return 2**62
+    used = int(_read(CGROUP / "memory.current") or 0)
+    pairs = [line.split() for line in _read(CGROUP / "memory.stat").splitlines()]
+    return int(limit) - used + sum(int(value) for name, value in pairs if name == "inactive_file")
 
 
 def _address_space() -> int:

@@ -6,6 +6,7 @@ spot, so that a smoke run needs no download.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,8 @@ def encoder(name: str = "minilm", *, labels: int = 2, pretrained: bool = True, s
     from transformers import AutoModelForSequenceClassification, set_seed
 
     config, tokenizer = _config(name, num_labels=labels), load_tokenizer(name)
+    if config.pad_token_id is None:
+        config.pad_token_id = tokenizer.pad_token_id  # a decoder that classifies reads its last real token
     set_seed(seed)
     if name.startswith("tiny-") or not pretrained:
         return Loaded(AutoModelForSequenceClassification.from_config(config), tokenizer)
@@ -106,6 +109,15 @@ def activation_bytes(config: PreTrainedConfig, length: int) -> int:
     return int(2 * layers * length * (34 * hidden + 5 * heads * length))
 
 
+def version(name: str) -> str:
+    """'' for a name whose weights do not change; for a folder, a short hash of its files' names, sizes and times."""
+    folder = Path(name)
+    if name in assets.ASSETS or not folder.is_dir():
+        return ""
+    files = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(folder.iterdir())]
+    return hashlib.sha256(repr(files).encode()).hexdigest()[:12]
+
+
 def _where(name: str) -> str | Path:
     """The folder of an asset of ours; any other name is passed on as a folder or a Hub id."""
     return assets.path(name) if name in assets.ASSETS else name
@@ -145,7 +157,9 @@ def _explained(name: str, known: Sequence[str]) -> Iterator[None]:
     logging.disable_progress_bar()
     try:
         yield
-    except (OSError, ValueError) as error:
+    except CourseError:
+        raise
+    except Exception as error:  # whatever the parsers of configs, tokenizers and weights raise
         raise CourseError(
             f"The model {name!r} cannot be loaded. The course's own are: {', '.join(known)}; a folder or a Hub id "
             f"(which needs a network the first time) works too. The reason: {str(error).splitlines()[0][:200]}"

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import importlib.metadata
 import platform
+import shlex
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,7 +37,7 @@ def circumstances(
             "name": hardware.name if hardware.device != "cpu" else _processor(),
             "dtype": hardware.dtype,
             "threads": hardware.threads,
-            "processes": hardware.processes,
+            "processes": hardware.world_size,
         },
     }
 
@@ -44,7 +45,7 @@ def circumstances(
 def command(runner: str, config: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     """What to type to repeat a run: only the fields that differ from the profile's own values."""
     changed = {k: v for k, v in config.items() if v != defaults.get(k) and k not in ("profile", "seed")}
-    sets = "".join(f" --set {name}={value}" for name, value in changed.items())
+    sets = "".join(f" --set {shlex.quote(f'{name}={value}')}" for name, value in changed.items())
     return f"ftlab run {runner} --profile {config['profile']} --seed {config['seed']}{sets}"
 
 

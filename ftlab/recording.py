@@ -20,13 +20,15 @@ def run_once(
 ) -> tuple[results.Result, Path, bool]:
     """The result of runner `name` with `config`, its file, and whether it was run just now.
 
-    A result in `folder` with the same config and data is returned as it is, unless `again`.
-    Among several processes, the first alone writes.
+    A result in `folder` with the same config and data, from the same kind of device, is returned as it is, unless
+    `again`. Among several processes, the first alone writes.
     """
     runner = runners.get(name)
     path = folder / name / results.file_name(config.as_dict(), runner.data_version(config))
     if path.exists() and not again:
-        return results.load(path), path, False
+        kept = results.load(path)
+        if kept.provenance.get("hardware", {}).get("device") == machine.device:
+            return kept, path, False
     _require_writable(folder)
     result = runner.run(config, machine)
     if os.environ.get("RANK", "0") == "0":
@@ -69,7 +71,9 @@ def record(names: Sequence[str], folder: Path, seeds: int, say: Callable[[str], 
 def stale(folder: Path) -> list[results.Result]:
     """The recorded runs whose numbers come from older code than what is here now."""
     return [
-        run for run in results.load_all(folder) if run.provenance.get("code") != provenance.code_version(run.runner)
+        run
+        for run in results.load_all(folder)
+        if run.runner not in runners.NAMES or run.provenance.get("code") != provenance.code_version(run.runner)
     ]
 
 

@@ -67,11 +67,10 @@ def write_whole(path: Path, text: str) -> None:
     """Write `text` to `path` completely or not at all. Raises CourseError when the disk will not take it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            temporary = Path(file.name)
-            file.write(text)
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            whole = Path(folder) / path.name
+            whole.write_text(text, encoding="utf-8")
+            whole.replace(path)
     except OSError as error:
         raise CourseError(f"Could not write {path}: {error.strerror}. Free some space or choose --out.") from error
 
@@ -201,7 +200,7 @@ def table(runs: Sequence[Result], by: Sequence[str], metrics: Sequence[str]) -> 
 def _groups(runs: Sequence[Result], by: Sequence[str]) -> dict[tuple[Any, ...], list[Result]]:
     groups: dict[tuple[Any, ...], list[Result]] = {}
     for run in runs:
-        groups.setdefault(tuple(run.config[name] for name in by), []).append(run)
+        groups.setdefault(tuple(run.config.get(name) for name in by), []).append(run)
     return groups
 
 

@@ -1,13 +1,12 @@
 """The one place that turns a config and a hardware into a transformers Trainer.
 
 What a runner gets back is the trained model with its history, wall time and peak memory. The order of the
-examples depends on the seed and the global batch alone: one process or several, large micro batches or small
-ones, the same weights come out (up to rounding).
+examples depends on the seed and the global batch alone. So one process or several, large micro batches or small
+ones give the same weights (up to rounding) in a model without dropout; with dropout, only its noise differs.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_pt_utils import LengthGroupedSampler
+from transformers.trainer_pt_utils import LengthGroupedSampler, get_length_grouped_indices
 
 from ftlab import hardware as hw
 from ftlab.config import Count, Positive, RunConfig, Share
@@ -87,11 +86,16 @@ def fit(
         trainer = _trainer(make(), train, validation, config, hardware, batches, metrics)
         return _train(trainer, before, hardware, batches)
 
-    first = make()
-    example = activation_bytes(first.model.config, config.max_length)
-    needed = ADAMW_BYTES * first.model.num_parameters() + example + RUNTIME_BYTES
-    hw.require(hardware, needed, f"Training {first.model.num_parameters() / 1e6:.1f} M parameters")
+    example = _require_memory(make(), config.max_length, hardware)
     return hw.with_smaller_batches(attempt, hw.batches(hardware, config.batch_size, example))[0]
+
+
+def _require_memory(loaded: Loaded, max_length: int, hardware: hw.Hardware) -> int:
+    """Bytes that one more example in a micro batch takes. Raises CourseError when even one does not fit."""
+    parameters, example = loaded.model.num_parameters(), activation_bytes(loaded.model.config, max_length)
+    needed = ADAMW_BYTES * parameters + example + RUNTIME_BYTES
+    hw.require(hardware, needed, f"Training {parameters / 1e6:.1f} M parameters")
+    return example
 
 
 def tokenised(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
@@ -183,13 +187,21 @@ def _arguments(config: TrainingConfig, hardware: hw.Hardware, batches: hw.Batche
 
 
 class _WholeBatches(LengthGroupedSampler):
-    """Texts of like length side by side (little padding), cut to whole global batches."""
+    """Texts of like length side by side (little padding), in whole global batches.
+
+    What does not fill a batch is left out, at random, and anew in each epoch.
+    """
 
     def __len__(self) -> int:
         return len(self.lengths) // self.batch_size * self.batch_size
 
     def __iter__(self) -> Iterator[int]:
-        return itertools.islice(super().__iter__(), len(self))
+        import torch
+
+        kept = torch.randperm(len(self.lengths), generator=self.generator)[: len(self)].tolist()
+        lengths = [self.lengths[index] for index in kept]
+        grouped = get_length_grouped_indices(lengths, self.batch_size, generator=self.generator)
+        return (kept[place] for place in grouped)
 
 
 class _WholeBatchTrainer(Trainer):

@@ -42,7 +42,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "validation_examples": 64,
         "test_examples": 64,
         "batch_size": 16,
-        "learning_rate": 3e-3,
+        "learning_rate": 1e-2,
         "max_length": 32,
     },
     "cpu": {},
@@ -62,7 +62,8 @@ RECORDED = ({"pretrained": True}, {"pretrained": False})
 def run(config: Config, hardware: Hardware) -> Result:
     """Fine-tune, and measure on the test split before and after."""
     train, validation, test = _splits(config)
-    trained = fit(functools.partial(_model, config), train, validation, test, config, hardware, _accuracy)
+    make = functools.partial(_model, config, labels=max(train["label"]) + 1)
+    trained = fit(make, train, validation, test, config, hardware, _accuracy)
     defaults = Config.make(PROFILES, config.profile, {}).as_dict()
     return Result(
         runner="sft",
@@ -77,8 +78,8 @@ def run(config: Config, hardware: Hardware) -> Result:
 
 
 def data_version(config: Config) -> str:
-    """A fingerprint of the three splits that a run with this config sees."""
-    return data.fingerprint(*_splits(config))
+    """A fingerprint of the three splits that a run with this config sees, and of a model in a folder."""
+    return data.fingerprint(*_splits(config)) + models.version(config.model)
 
 
 @functools.lru_cache(maxsize=4)
@@ -89,12 +90,12 @@ def _splits(config: Config) -> tuple[Dataset, Dataset, Dataset]:
     return train, validation, data.reviews(config.source, "test", config.test_examples)
 
 
-def _model(config: Config) -> models.Loaded:
-    return models.encoder(config.model, pretrained=config.pretrained, seed=config.seed)
+def _model(config: Config, labels: int) -> models.Loaded:
+    return models.encoder(config.model, labels=labels, pretrained=config.pretrained, seed=config.seed)
 
 
 def _accuracy(predictions: EvalPrediction) -> dict[str, float]:
-    """The share of reviews whose largest logit ([n, 2]) is that of their label ([n])."""
+    """The share of reviews whose largest logit ([n, labels]) is that of their label ([n])."""
     right = predictions.predictions.argmax(axis=-1) == predictions.label_ids
     return {"accuracy": float(right.mean())}
 

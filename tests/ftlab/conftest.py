@@ -49,6 +49,6 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def forget_verified_assets() -> Iterator[None]:
     """Each test verifies its own assets: the memory of a process is not carried from one to the next."""
-    assets._verified_once.cache_clear()
+    assets._verified.clear()
     yield
-    assets._verified_once.cache_clear()
+    assets._verified.clear()

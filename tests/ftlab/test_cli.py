@@ -20,6 +20,7 @@ from ftlab.cli import main
         (["run", "sft", "--set", "learning_rte=1"], "Did you mean 'learning_rate'"),
         (["run", "sft", "--set", "learning_rate"], "FIELD=VALUE"),
         (["run", "sft", "--set", "epochs=0"], "greater than 0"),
+        (["run", "sft", "--set", "seed=3"], "--seed 3"),
         (["run", "sft", "--profile", "smoke", "--device", "tpu"], "There is no 'tpu' device"),
         (["fetch", "minilmm"], "Did you mean 'minilm'"),
         (["check", "/nowhere.ipynb"], "not a notebook that can be read"),

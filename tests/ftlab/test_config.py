@@ -60,6 +60,13 @@ def test_what_does_not_fit_is_refused_with_a_sentence(given: dict[str, object], 
     assert says in str(caught.value)
 
 
+def test_none_can_be_typed_where_it_is_allowed() -> None:
+    assert Config.make(PRESETS, "cpu", {"some": "None"}).some is None
+    assert Config.make(PRESETS, "cpu", {"some": "4"}).some == 4
+    with pytest.raises(CourseError, match="'count' cannot take 'None'"):
+        Config.make(PRESETS, "cpu", {"count": "None"})
+
+
 def test_unknown_profile_lists_the_profiles() -> None:
     with pytest.raises(CourseError, match="smoke, cpu"):
         Config.make(PRESETS, "smok", {})

@@ -109,8 +109,8 @@ def test_two_processes_give_one_result_with_the_same_numbers(reference: results.
     assert_same(reference, run, tolerance=1e-4)
 
 
-def test_a_machine_of_two_gigabytes_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    small = hardware.resolve(Machine(cores=1, memory_bytes=GB // 4))
+def test_two_gigabytes_shared_by_eight_processes_get_a_sentence() -> None:
+    small = hardware.resolve(Machine(cores=1, memory_bytes=2 * GB, processes=8))
     with pytest.raises(CourseError, match="needs about .* GB of memory"):
         sft.run(smoke(), small)
 
@@ -145,3 +145,39 @@ def test_a_model_and_a_data_set_from_folders(tmp_path: Path, cpu: Hardware) -> N
     DatasetDict(parts).save_to_disk(tmp_path / "data")
     config = smoke(model=str(tmp_path / "model"), source=str(tmp_path / "data"), train_examples=64, epochs=1)
     assert 0 <= sft.run(config, cpu).metrics["accuracy"] <= 1
+
+
+def test_labels_of_another_task(tmp_path: Path, cpu: Hardware) -> None:
+    """Three kinds of label work; text or negative labels are refused with a sentence."""
+    from datasets import Dataset, DatasetDict
+
+    from ftlab import data
+
+    def save(labels: list[object]) -> str:
+        rows = Dataset.from_dict({"text": ["good", "bad", "so so"] * 24, "label": labels * 24})
+        DatasetDict(dict.fromkeys(data.SPLITS, rows)).save_to_disk(tmp_path / str(labels))
+        return str(tmp_path / str(labels))
+
+    fields = {"train_examples": 48, "validation_examples": None, "test_examples": None, "epochs": 1}
+    assert sft.run(smoke(source=save([0, 1, 2]), **fields), cpu).metrics["trainable_parameters"] > 0
+    for bad in (["a", "b", "c"], [-1, 0, 1]):
+        with pytest.raises(CourseError, match="Labels are whole numbers from 0"):
+            sft.run(smoke(source=save(bad), **fields), cpu)
+
+
+def test_every_example_has_the_same_chance_to_be_left_out() -> None:
+    import torch
+
+    lengths = list(range(1, 41))  # two batches of 16 and eight examples over
+    sampler = training._WholeBatches(16, lengths=lengths, generator=torch.Generator().manual_seed(0))
+    seen = [0] * 40
+    for _ in range(200):
+        order = list(sampler)
+        assert len(order) == len(set(order)) == 32
+        for index in order:
+            seen[index] += 1
+    assert min(seen) > 130 and max(seen) < 190, "32 of 40 in 200 epochs: 160 each, within chance"
+
+
+def test_a_decoder_can_classify_too(cpu: Hardware) -> None:
+    assert 0 <= sft.run(smoke(model="tiny-llama", epochs=1), cpu).metrics["accuracy"] <= 1
