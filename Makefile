@@ -39,19 +39,23 @@ lint: ## style, types, and exercises that are out of date
 
 book: ## build the book only
 	@tools/setup.sh course
+	@ftlab fetch
 	jupyter-book build . -W --keep-going
 
 instructor: ## build the instructor edition, with solutions, into _build/instructor
 	@tools/setup.sh course
+	@ftlab fetch
 	FTBOOK_EDITION=instructor jupyter-book build . -W --keep-going --path-output _build/instructor
 
 results: ## record the runs that the book shows: five seeds each; goes on where it stopped
 	@tools/setup.sh course
 	ftlab results --record
 
-lab: ## open the exercises in JupyterLab
+lab: ## copy the exercises to work/ (yours to write in) and open JupyterLab there
 	@tools/setup.sh course
-	jupyter lab exercises
+	@ftlab fetch
+	@mkdir -p work && cp -rn exercises/. work/
+	jupyter lab work
 
 clean: ## remove what was built; the environment, the models and your runs stay
 	rm -rf _build

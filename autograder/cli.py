@@ -31,6 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CourseError as error:
         print(f"autograder: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        print(f"autograder: cannot use{where}: {error.strerror or error}. Mend this and run it again.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("autograder: interrupted; what is finished is kept, so run it again to go on.", file=sys.stderr)
         return 130
@@ -80,8 +84,8 @@ def _release(arguments: argparse.Namespace) -> int:
             print(f"{path} is not what its master gives:\n{difference}\n")
         print(f"{len(found)} to mend, with: autograder release" if found else f"{len(masters)} up to date")
         return 1 if found else 0
-    for path, changed in release.release(masters, exercises):
-        print(f"{'written' if changed else 'unchanged'}  {path}")
+    for path, done in release.release(masters, exercises):
+        print(f"{done}  {path}")
     return 0
 
 

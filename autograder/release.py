@@ -102,14 +102,35 @@ def target(master: Master, exercises: Path) -> Path:
     return exercises / master.name / f"{master.name}.ipynb"
 
 
-def release(masters: Iterable[Master], exercises: Path) -> Iterator[tuple[Path, bool]]:
-    """Write every student notebook that is missing or old; yields its path and whether it was written."""
+def release(masters: Iterable[Master], exercises: Path) -> Iterator[tuple[Path, str]]:
+    """Write every student notebook that is missing or old; yields its path and what was done.
+
+    A notebook in which somebody has written answers is never touched.
+    """
     for master in masters:
         path, text = target(master, exercises), student_text(master)
-        changed = _current(path) != text
-        if changed:
+        current = _current(path)
+        if current == text:
+            yield path, "unchanged"
+        elif _answered(current):
+            yield path, "left alone, because it holds answers; move it elsewhere to get a new one:"
+        else:
             write(path, text)
-        yield path, changed
+            yield path, "written"
+
+
+def _answered(text: str) -> bool:
+    """Whether an answer cell of this notebook is not as nbgrader released it (it keeps a checksum of each)."""
+    import nbformat
+    from nbgrader.utils import compute_checksum
+
+    try:
+        cells = nbformat.reads(text, as_version=4).cells
+    except Exception:  # no notebook any more: somebody's, so it stays
+        return bool(text)
+    marks = [(cell, cell.metadata.get("nbgrader", {})) for cell in cells]
+    answers = [(cell, mark["checksum"]) for cell, mark in marks if mark.get("solution") and "checksum" in mark]
+    return any(compute_checksum(cell) != checksum for cell, checksum in answers)
 
 
 def stale(masters: Iterable[Master], exercises: Path) -> Iterator[tuple[Path, str]]:
@@ -122,9 +143,10 @@ def stale(masters: Iterable[Master], exercises: Path) -> Iterator[tuple[Path, st
 
 
 def orphans(masters: Iterable[Master], exercises: Path) -> list[Path]:
-    """Student notebooks that have no master any more."""
+    """Student notebooks that have no master any more; a copy beside one, under another name, is somebody's own."""
     expected = {target(master, exercises) for master in masters}
-    return sorted(set(exercises.glob("*/*.ipynb")) - expected)
+    there = {path for path in exercises.glob("*/*.ipynb") if path.stem == path.parent.name}
+    return sorted(there - expected)
 
 
 def _current(path: Path) -> str:

@@ -113,6 +113,36 @@ def first_argument(function: Function) -> Function:
     return spoiled
 
 
+def _change_in_place(value: Any) -> bool:
+    """Negate every tensor and reverse every list inside `value`; whether there was anything to change."""
+    if isinstance(value, dict | tuple):
+        items = value.values() if isinstance(value, dict) else value
+        changed = [_change_in_place(item) for item in items]  # a list: `any` alone would stop at the first
+        return any(changed)
+    if isinstance(value, list):
+        value.reverse()
+    elif _is_tensor(value):
+        value.detach().mul_(-1)
+    return isinstance(value, list) or _is_tensor(value)
+
+
+def changed_input(function: Function) -> Function:
+    """Right in the first three calls, as in a visible test; then the input is changed before it is used.
+
+    A hidden test that hands the same objects to the reference afterwards would find both answers equal. Where
+    there is nothing that can be changed, the answer is None.
+    """
+    calls: list[None] = []
+
+    @functools.wraps(function)
+    def spoiled(*args: Any, **kwargs: Any) -> Any:
+        calls.append(None)
+        wrong = len(calls) > 3 and not _change_in_place((*args, *kwargs.values()))
+        return None if wrong else function(*args, **kwargs)
+
+    return spoiled
+
+
 SPOILERS: dict[str, Function] = {
     "zeros": zeros,
     "ones": ones,
@@ -124,4 +154,5 @@ SPOILERS: dict[str, Function] = {
     "empty": empty,
     "always the first answer": first_answer,
     "returns its input": first_argument,
+    "changes its input": changed_input,
 }

@@ -40,15 +40,16 @@ class Tolerance(NamedTuple):
     absolute: float
 
 
-# About a thousand rounding steps of each type; Python floats mostly come out of float32 tensors.
+# The relative part is about a thousand rounding steps of each type; Python floats mostly come out of float32
+# tensors. The absolute part is for zeros that come out as noise, and it is small: next to 1e6 a 5 is no noise.
 _TOLERANCES = {
-    "float64": Tolerance(1e-7, 1e-9),
-    "complex128": Tolerance(1e-7, 1e-9),
-    "float32": Tolerance(1e-4, 1e-5),
-    "complex64": Tolerance(1e-4, 1e-5),
+    "float64": Tolerance(1e-7, 1e-12),
+    "complex128": Tolerance(1e-7, 1e-12),
+    "float32": Tolerance(1e-4, 1e-6),
+    "complex64": Tolerance(1e-4, 1e-6),
     "float16": Tolerance(1e-2, 2e-3),
     "bfloat16": Tolerance(4e-2, 1e-2),
-    "float": Tolerance(1e-4, 1e-5),
+    "float": Tolerance(1e-4, 1e-6),
 }
 _EXACT = Tolerance(0.0, 0.0)
 _DEVICE_FACTOR = {"cpu": 1.0, "cuda": 5.0, "mps": 10.0, "xpu": 10.0}
@@ -219,7 +220,8 @@ def _unit(expected: object) -> float:
 def _compare(actual: Any, expected: Any, unit: float, where: str = "", scale: float = 0.0) -> _Difference | None:
     """The first difference between two structures, or None.
 
-    `scale` is the largest number of the list that `expected` stands in, if it is a list of numbers.
+    A Python float is judged by its own size. Only a zero has none: there `scale` counts, the largest number of
+    the list that it stands in, if that is a list of numbers.
     """
     kind = _kind(expected)
     wrong = _compare_kind(actual, expected, where)
@@ -228,7 +230,7 @@ def _compare(actual: Any, expected: Any, unit: float, where: str = "", scale: fl
     if kind in ("tensor", "array"):
         return _compare_numbers(actual, expected, kind, _size(expected) or unit, where)
     if kind == "float":
-        return _compare_float(actual, expected, max(_size(expected), scale) or unit, where)
+        return _compare_float(actual, expected, _size(expected) or scale or unit, where)
     if kind == "dict":
         wrong = _compare_keys(actual, expected, where)
         places = [] if wrong else [(f"{where}[{key!r}]", actual[key], expected[key]) for key in expected]
@@ -278,6 +280,8 @@ def _kind_advice(actual: object, kind: str, wanted: str) -> str:
         return "Turn a tensor with one value into a plain number with .item()."
     if kind == "float" and wanted == "int":
         return "Use // or math.ceil, or int(...), to get a whole number."
+    if wanted == "tensor" and kind in ("list", "tuple"):
+        return "Make a tensor of it with torch.tensor(...)."
     if wanted == "tensor":
         return "Keep it a tensor all the way: leave out .item(), .tolist() and float(...)."
     if issubclass(type(actual), int | float | str) and wanted in ("bool", "int", "float", "str"):
@@ -376,7 +380,7 @@ def _number_advice(mine: Sequence[Any], right: Sequence[Any]) -> str:
     """A guess at the reason from the numbers alone: zeros, NaN, a lost minus, a constant factor."""
     if any(value != value for value in mine):
         return "NaN comes from 0/0, from infinity minus infinity, or from the logarithm of a negative number."
-    if all(value == 0 for value in mine):
+    if len(mine) > 1 and all(value == 0 for value in mine):
         return "Every value is zero: is something still left to fill in?"
     if any(isinstance(value, complex) or abs(value) == math.inf for value in (*mine, *right)):
         return "Look for a division by zero or an exponential of a large number."

@@ -15,7 +15,7 @@ from ftlab.errors import CourseError, unknown
 from ftlab.results import Result, Summary, difference, select, summary
 
 Outcome = Literal["holds", "fails", "undecided"]
-Kind = Literal["holds", "holds only when", "does not hold here", "undecided here"]
+Kind = Literal["holds", "holds only when", "holds when", "does not hold here", "undecided here"]
 T = TypeVar("T")
 
 
@@ -73,10 +73,14 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
-        """The verdict in words, such as 'does not hold here' or 'holds only when a, or when b'."""
-        if self.kind != "holds only when":
+        """The verdict in words, such as 'does not hold here' or 'holds only when a; undecided when b'."""
+        if self.kind not in ("holds only when", "holds when"):
             return self.kind
-        return "holds only when " + ", or when ".join(c.case.when for c in self.cases if c.outcome == "holds")
+        undecided = self._when("undecided")
+        return f"{self.kind} {self._when('holds')}" + (f"; undecided when {undecided}" if undecided else "")
+
+    def _when(self, outcome: Outcome) -> str:
+        return ", or when ".join(c.case.when for c in self.cases if c.outcome == outcome)
 
 
 def judge(claim: Claim, runs: Sequence[Result]) -> Verdict:
@@ -105,13 +109,16 @@ def outcome(found: Summary, at_least: float) -> Outcome:
 
 
 def combine(outcomes: Sequence[Outcome]) -> Kind:
-    """All hold: holds. Some: holds only when. None: does not hold here, or undecided where no case failed."""
+    """All hold: holds. Some: holds only when, or just holds when where no other fails.
+
+    None: does not hold here, or undecided here where no case failed.
+    """
     if not outcomes:
         raise CourseError("A claim without cases has no verdict. Give it at least one case in claims.yml.")
     if all(outcome == "holds" for outcome in outcomes):
         return "holds"
     if "holds" in outcomes:
-        return "holds only when"
+        return "holds only when" if "fails" in outcomes else "holds when"
     return "does not hold here" if "fails" in outcomes else "undecided here"
 
 

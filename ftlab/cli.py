@@ -155,8 +155,10 @@ def _doctor(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from ftlab import notebooks
 
+    notebooks.read(options.notebook)
+    print(f"Running {options.notebook} from top to bottom; this can take a minute.", file=sys.stderr)
     outcomes = notebooks.check(options.notebook)
-    rows = [[outcome.name, "passes" if outcome.passed else outcome.message] for outcome in outcomes]
+    rows = [[outcome.name, outcome.message or "passes"] for outcome in outcomes]
     _print(_table(["exercise", "visible tests"], rows))
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 

@@ -69,6 +69,26 @@ def test_release_writes_once_and_check_tells_what_differs(small, tmp_path, capsy
     assert [found.name for found in path.parent.iterdir()] == [path.name]
 
 
+def test_answers_are_never_overwritten(small, tmp_path, capsys):
+    small()
+    course = ["--course", str(tmp_path)]
+    path = tmp_path / "exercises" / "90-small" / "90-small.ipynb"
+    assert cli.main(["release", *course]) == 0
+    notebook = json.loads(path.read_text())
+    stub = next(cell for cell in notebook["cells"] if cell["id"] == "double")
+    stub["source"] = ["def double(x):\n", "    return x + x"]
+    path.write_text(json.dumps(notebook))
+    before = path.read_bytes()
+    small("Return twice", "Give back twice")
+    assert cli.main(["release", *course]) == 0
+    assert "left alone" in capsys.readouterr().out
+    assert path.read_bytes() == before
+    (path.parent / "90-small-Copy1.ipynb").write_bytes(before)
+    path.unlink()
+    assert cli.main(["release", *course]) == 0
+    assert cli.main(["release", "--check", *course]) == 0, "a copy of one's own is nobody's business"
+
+
 def test_check_names_a_notebook_without_a_master(small, tmp_path, capsys):
     small()
     orphan = tmp_path / "exercises" / "91-old" / "91-old.ipynb"

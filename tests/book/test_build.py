@@ -75,6 +75,23 @@ def test_mistakes_in_directives_fail_the_build_with_the_right_names(mini: Mini) 
 
 
 @pytest.mark.slow
+def test_a_build_that_was_stopped_is_made_up_for(mini: Mini) -> None:
+    tree = mini(home=NUMBER)
+    assert build(tree).code == 0
+    fake_run(8, True).save(tree / "book" / "results")
+    stop = "import os\n\ndef setup(app):\n    app.connect('env-check-consistency', lambda *_: os._exit(9))\n"
+    (tree / "book" / "_ext" / "stopper.py").write_text(stop)
+    config = (tree / "_config.yml").read_text()
+    (tree / "_config.yml").write_text(config.replace("ftbook: book/_ext", "ftbook: book/_ext, stopper: book/_ext"))
+    assert build(tree).code == 9
+    (tree / "_config.yml").write_text(config)
+    (tree / "book" / "_ext" / "stopper.py").unlink()
+    finished = build(tree)
+    assert finished.code == 0
+    assert "4 seeds" in (finished.html / "book" / "home.html").read_text()
+
+
+@pytest.mark.slow
 def test_a_failing_cell_fails_the_build(mini: Mini) -> None:
     tree = mini(home=code_page("raise ValueError('a cell went wrong')"))
     failed = build(tree)

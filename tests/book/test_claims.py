@@ -38,7 +38,8 @@ def test_a_case_is_judged_by_its_whole_interval(low: float, high: float, expecte
     [
         (["holds", "holds"], "holds"),
         (["holds", "fails"], "holds only when"),
-        (["undecided", "holds"], "holds only when"),
+        (["undecided", "holds"], "holds when"),
+        (["undecided", "holds", "fails"], "holds only when"),
         (["fails", "undecided"], "does not hold here"),
         (["fails"], "does not hold here"),
         (["undecided"], "undecided here"),
@@ -69,6 +70,12 @@ def test_a_verdict_names_the_cases_that_hold() -> None:
     assert [found.outcome for found in verdict.cases] == ["holds", "fails"]
     assert verdict.cases[0].difference.mean == pytest.approx(0.3, abs=0.02)
     assert verdict.cases[0].difference.n == 5
+
+
+def test_an_undecided_case_is_not_called_a_failure() -> None:
+    wide = [fake_run(seed, False, accuracy=0.4 + seed / 20, accuracy_before=0.5) for seed in range(5)]
+    verdict = claims.judge(claim(), [run for run in runs() if run.config["pretrained"]] + wide)
+    assert verdict.sentence == "holds when it is pretrained; undecided when it is random"
 
 
 def test_one_seed_decides_nothing() -> None:

@@ -214,6 +214,40 @@ def test_noise_around_zero_is_judged_by_its_neighbours_and_a_real_error_is_not_n
 
 
 @pytest.mark.parametrize(
+    ("actual", "expected"),
+    [
+        ([1000.0, 0.0], [1000.0, 0.009]),
+        ([1000.0, 0.009], [1000.0, 0.0]),
+        ([1e6, 5.0], [1e6, 0.001]),
+        ((1e6, 5.0), (1e6, 0.0)),
+        ({"large": 1e6, "small": 5.0}, {"large": 1e6, "small": 0.001}),
+        (torch.tensor([1e6, 0.0]), torch.tensor([1e6, 5.0])),
+        (torch.tensor([[1e4, 2e4], [0, 0]]), torch.tensor([[1e4, 2e4], [0.05, 0.1]])),
+        (torch.tensor([1e6, 0.0]).double(), torch.tensor([1e6, 1e-5]).double()),
+        (torch.tensor([1e6, 0.0]).to(torch.complex64), torch.tensor([1e6, 5.0]).to(torch.complex64)),
+    ],
+)
+def test_a_large_neighbour_hides_no_error(actual, expected):
+    with pytest.raises(CheckFailed):
+        close(actual, expected)
+
+
+@quick
+@given(st.lists(st.floats(0, 6), min_size=2, max_size=6), st.data())
+def test_entries_of_very_different_sizes_are_each_judged(exponents, data):
+    expected = [10.0**exponent for exponent in exponents]
+    index = data.draw(st.integers(0, len(expected) - 1))
+    slightly, badly = ([*expected[:index], factor * expected[index], *expected[index + 1 :]] for factor in (1.01, 4.0))
+    for make in (list, tuple, lambda numbers: dict(enumerate(numbers))):
+        close(make([number * (1 + 1e-7) for number in expected]), make(expected))
+        with pytest.raises(CheckFailed):
+            close(make(slightly), make(expected))
+    for dtype in (torch.float32, torch.float64):
+        with pytest.raises(CheckFailed):
+            close(torch.tensor(badly, dtype=dtype), torch.tensor(expected, dtype=dtype))
+
+
+@pytest.mark.parametrize(
     "expected",
     [[], {}, "", None, 0, 0.0, False, [0, 0.0], torch.zeros(3), torch.empty(0), math.nan, np.zeros(2), object(),
      [1.0, math.nan], torch.tensor([1.0, math.nan]), {"a": torch.empty(0), "b": 1}, {1, 2}, AlwaysEqual()],
@@ -248,6 +282,11 @@ def test_a_mistake_is_told_by_name():
         (None, 2, "return"),
         (torch.tensor(2), 2, "item"),
         ([1.0], [1.0, 2.0], "length 1"),
+        (0.0, 0.75, "Go through it by hand once"),
+        (torch.tensor(0.0), torch.tensor(0.75), "Go through it by hand once"),
+        (torch.zeros(2), torch.ones(2), "Every value is zero"),
+        ([1.0], torch.ones(1), r"Make a tensor of it with torch.tensor\(...\)"),
+        (1.0, torch.tensor(1.0), r"leave out .item\(\)"),
     ],
 )
 def test_the_message_says_what_to_try(actual, expected, words):

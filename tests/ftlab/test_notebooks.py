@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ftlab import notebooks
 from ftlab.errors import CourseError
@@ -38,9 +38,20 @@ def test_each_exercise_gets_its_own_verdict(tmp_path: Path) -> None:
     )
     outcomes = {outcome.name: outcome for outcome in notebooks.check(path)}
     assert [outcome.passed for outcome in outcomes.values()] == [True, False, False, False, True]
-    assert outcomes["two"].message == "Not answered yet."
+    assert outcomes["two"].message.startswith("Not answered yet")
     assert "2" in outcomes["three"].message and "Traceback" not in outcomes["three"].message
     assert outcomes["four"].message == "AssertionError, with no message."
+
+
+def test_an_answer_that_cannot_run_is_told_by_its_own_error(tmp_path: Path) -> None:
+    answer = new_code_cell("def one(:", metadata={"nbgrader": {"grade": False, "solution": True, "grade_id": "one"}})
+    words = new_markdown_cell("mine", metadata={"nbgrader": {"grade": True, "solution": True, "grade_id": "why"}})
+    heads = [new_markdown_cell(f"## Exercise {n}: Number {n}") for n in (1, 2)]
+    path = write(tmp_path / "x.ipynb", heads[0], answer, test_cell("test-one", "one()"), heads[1], words)
+    first, second = notebooks.check(path)
+    assert first.name == "Exercise 1: Number 1"
+    assert "Your cell cannot run. SyntaxError" in first.message
+    assert (second.name, second.message) == ("Exercise 2: Number 2", "answered in words; a person marks it")
 
 
 def test_the_notebook_itself_is_not_changed(tmp_path: Path) -> None:

@@ -30,10 +30,27 @@ def _check_edition(app: Sphinx, config: Config) -> None:
         )
 
 
-def _forget_unclean(app: Sphinx, exception: Exception | None) -> None:
-    """After a build with warnings keep no environment: the next build would skip the pages that caused them."""
-    if exception or app._warncount:
-        (Path(app.doctreedir) / "environment.pickle").unlink(missing_ok=True)
+def _begin(app: Sphinx, config: Config) -> None:
+    """Mark the build as unfinished. If the one before is still marked, forget what it had read.
+
+    Sphinx remembers a page as read before it has written it, so a build that was stopped, or that warned, would
+    leave old pages for good.
+    """
+    mark = _mark(app)
+    if mark.exists():
+        (mark.parent / "environment.pickle").unlink(missing_ok=True)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+
+
+def _end(app: Sphinx, exception: Exception | None) -> None:
+    """A build without exception and warning is finished."""
+    if not exception and not app._warncount:
+        _mark(app).unlink(missing_ok=True)
+
+
+def _mark(app: Sphinx) -> Path:
+    return Path(app.doctreedir) / "unfinished"
 
 
 def _without_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
@@ -49,7 +66,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("ftbook_results", "book/results", "env", [str])
     app.add_config_value("ftbook_claims", "book/claims.yml", "env", [str])
     app.connect("config-inited", _check_edition)
-    app.connect("build-finished", _forget_unclean)
+    app.connect("config-inited", _begin)
+    app.connect("build-finished", _end)
     app.connect("html-page-context", _without_thebe, priority=900)
     app.add_css_file("ftbook.css")
     for module in (sources, numbers, claims, exercises, diagrams):

@@ -18,7 +18,13 @@ from .markdown import code, dropdown, fence, parse
 
 LOGGER = logging.getLogger(__name__)
 OUTCOMES = {"holds": "holds", "fails": "does not hold", "undecided": "is undecided"}
-MARKS = {"holds": "yes", "holds only when": "partly", "does not hold here": "no", "undecided here": "open"}
+MARKS = {
+    "holds": "yes",
+    "holds only when": "partly",
+    "holds when": "partly",
+    "does not hold here": "no",
+    "undecided here": "open",
+}
 
 
 class ClaimsDirective(SphinxDirective):
@@ -57,7 +63,7 @@ class ClaimDirective(ClaimsDirective):
 def markdown(verdict: claims.Verdict, commands: Sequence[str]) -> str:
     """A claim as an admonition: the verdict, a line for each case, and how to repeat the runs."""
     bars = {numbers.show(c.case.value.metric, c.case.at_least, change=True) for c in verdict.cases}
-    rule = f"A case holds where the whole interval of the difference reaches {' or '.join(sorted(bars))}."
+    rule = f"A case holds where the whole interval of the difference lies at or above {' or '.join(sorted(bars))}."
     body = [
         f"**Verdict: {verdict.sentence}.**",
         "\n".join(_line(case) for case in verdict.cases),
