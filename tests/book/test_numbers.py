@@ -46,3 +46,8 @@ def test_a_missing_setting_says_how_to_record_it() -> None:
 def test_two_settings_are_not_averaged() -> None:
     with pytest.raises(CourseError, match=r"differ in more than the seed: pretrained\..*pretrained=True"):
         numbers.Quantity("accuracy", {}).runs("sft", [fake_run(0, True), fake_run(0, False)])
+
+
+def test_a_difference_of_nothing_has_no_minus() -> None:
+    assert numbers.show("accuracy", -0.0001, change=True).startswith("0.0")
+    assert numbers.show("accuracy", -0.02, change=True).startswith("\N{MINUS SIGN}2.0")

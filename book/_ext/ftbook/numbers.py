@@ -92,7 +92,7 @@ def recorded(env: BuildEnvironment, runner: str) -> list[results.Result]:
 def show(metric: str, value: float, *, change: bool = False) -> str:
     """`value` with its unit, unbreakable, with a real minus sign; a change of a share is in percentage points."""
     points = change and results.unit(metric) == "share"
-    text = f"{100 * value:.1f} points" if points else results.show(metric, value)
+    text = f"{round(100 * value, 1) + 0.0:.1f} points" if points else results.show(metric, value)
     return text.replace("-", MINUS).replace(" ", NBSP)
 
 
