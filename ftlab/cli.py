@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ftlab.errors import CourseError, unknown
+from ftlab.recording import RECORDED, SEEDS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -74,9 +75,9 @@ def _run_parser(add: argparse.ArgumentParser) -> None:
 
 
 def _results_parser(add: argparse.ArgumentParser) -> None:
-    add.add_argument("folder", nargs="?", type=Path, default=Path("book/results"))
+    add.add_argument("folder", nargs="?", type=Path, default=RECORDED)
     add.add_argument("--record", action="store_true", help="make the runs of the book that are missing there")
-    add.add_argument("--seeds", type=int, default=5, help="how many seeds to record (default: 5)")
+    add.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds to record (default: {SEEDS})")
     add.add_argument("--stale", action="store_true", help="list only runs recorded by older code")
     add.set_defaults(do=_results)
 
@@ -185,8 +186,7 @@ def _summarise(runs: Sequence[Result]) -> None:
     """A table of one runner's runs, a row for each config that differs in more than its seed."""
     from ftlab import results
 
-    varies = [f for f in runs[0].config if f != "seed" and len({str(run.config.get(f)) for run in runs}) > 1]
-    frame = results.table(runs, varies, sorted(runs[0].metrics))
+    frame = results.table(runs, results.varying(runs), sorted(runs[0].metrics))
     rows = [[column, *(str(value) for value in frame[column])] for column in frame.columns]
     _print(_table([runs[0].runner, *[""] * len(frame)], rows))
 

@@ -109,6 +109,11 @@ def select(runs: Sequence[Result], **wanted: Any) -> list[Result]:
     raise CourseError(f"No recorded run has {wanted}. Recorded are: {there}. To record runs: make results.")
 
 
+def varying(runs: Sequence[Result]) -> list[str]:
+    """The config fields, beside the seed, in which these runs (at least one) differ."""
+    return [f for f in runs[0].config if f != "seed" and len({str(run.config.get(f)) for run in runs}) > 1]
+
+
 @dataclass(frozen=True)
 class Summary:
     """A mean with its 95 % interval (Student's t over seeds); without spread when there is one value."""

@@ -53,8 +53,7 @@ class Quantity:
 
 
 def _require_one_setting(runs: Sequence[results.Result], runner: str) -> None:
-    differ = [name for name in runs[0].config if len({str(run.config.get(name)) for run in runs}) > 1]
-    if unnamed := [name for name in differ if name != "seed"]:
+    if unnamed := results.varying(runs):
         raise CourseError(
             f"These recorded runs of {runner} differ in more than the seed: {', '.join(unnamed)}. "
             f"Say which you mean, for example {unnamed[0]}={runs[0].config[unnamed[0]]}."
