@@ -1,4 +1,4 @@
-"""The command line: ftlab list | fetch | run | doctor | check | results."""
+"""The command line: ftlab list | fetch | run | doctor | check | results | pretrain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ftlab.recording import RECORDED, SEEDS
 if TYPE_CHECKING:
     from rich.table import Table
 
-VERBS = ("list", "fetch", "run", "doctor", "check", "results")
+VERBS = ("list", "fetch", "run", "doctor", "check", "results", "pretrain")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("notebook", type=Path)
     add.set_defaults(do=_check)
     _results_parser(verbs.add_parser("results", help="show, record or compare recorded results"))
+    _pretrain_parser(verbs.add_parser("pretrain", help="make a model that ships with the course, from nothing (hours)"))
     return parser
 
 
@@ -80,6 +81,26 @@ def _results_parser(add: argparse.ArgumentParser) -> None:
     add.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds to record (default: {SEEDS})")
     add.add_argument("--stale", action="store_true", help="list only runs recorded by older code")
     add.set_defaults(do=_results)
+
+
+def _pretrain_parser(add: argparse.ArgumentParser) -> None:
+    add.add_argument("model", help="gpt or mlm-head")
+    add.add_argument("--profile", default="cpu", help="smoke (seconds) or cpu (default)")
+    add.add_argument("--seed", default="0")
+    add.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change one field; repeatable")
+    add.add_argument("--device", default="auto", help="auto (default), cpu, cuda, mps or xpu")
+    add.add_argument("--out", type=Path, default=Path("runs"), help="folder for the finished model (default: runs)")
+    add.set_defaults(do=_pretrain)
+
+
+def _pretrain(options: argparse.Namespace) -> None:
+    from ftlab import assets, pretraining
+
+    recipe = pretraining.get(options.model)
+    config = recipe.Config.make(recipe.PROFILES, options.profile, {**_fields(options.set), "seed": options.seed})
+    work = assets.home() / "pretraining" / f"{recipe.NAME}-{options.profile}"
+    print(f"Checkpoints lie in {work}; when it is stopped, the same command goes on from there.", file=sys.stderr)
+    recipe.make(config, _say_hardware(options.device), work, options.out / recipe.NAME, print)
 
 
 def _list(options: argparse.Namespace) -> None:

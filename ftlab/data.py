@@ -172,6 +172,19 @@ def _elsewhere(source: str, split: str) -> Dataset:
     return found[split]
 
 
+def manual(split: str) -> list[str]:
+    """The topics of Python's own reference manual (pydoc_data.topics) in that split, markup and all.
+
+    They come with Python, so another version of Python has slightly other ones.
+    """
+    from pydoc_data.topics import topics
+
+    if split not in SPLITS:
+        raise unknown("split", split, list(SPLITS))
+    names = {text: name for name, text in sorted(topics.items(), reverse=True)}  # one text is there under two names
+    return [text for text, name in sorted(names.items(), key=lambda item: item[1]) if split_of(name) == split]
+
+
 def toy_reviews(n: int, seed: int = 0) -> Dataset:
     """`n` made-up one-line reviews, as many good as bad, for smoke runs; nothing is downloaded."""
     choose = random.Random(seed)
@@ -185,6 +198,11 @@ def toy_reviews(n: int, seed: int = 0) -> Dataset:
         rows.append(Review(text, label, "toy"))
     choose.shuffle(rows)
     return _dataset(rows)
+
+
+def text_fingerprint(texts: Iterable[str]) -> str:
+    """A short hash of texts without labels, in order."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 
 def fingerprint(*datasets: Dataset) -> str:

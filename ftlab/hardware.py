@@ -7,6 +7,7 @@ decision can be tested without the machine in question.
 from __future__ import annotations
 
 import os
+import platform
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from ftlab.errors import CourseError
 
 GB = 1024**3
 CGROUP = Path("/sys/fs/cgroup")
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # options of glibc's malloc, from malloc.h
 CUDA_BF16 = (8, 0)  # compute capability (Ampere) from which bfloat16 is done in hardware
 T = TypeVar("T")
 
@@ -190,10 +192,24 @@ def with_smaller_batches(attempt: Callable[[Batches], T], first: Batches) -> tup
 
 
 def use(hardware: Hardware) -> None:
-    """Tell torch how many threads to use."""
+    """Tell torch how many threads to use, and the C library to keep the memory that torch gives back."""
     import torch
 
     torch.set_num_threads(hardware.threads)
+    if hardware.device == "cpu":
+        _keep_freed_memory()
+
+
+def _keep_freed_memory() -> None:
+    """By default glibc returns every large tensor to the system and asks for a new one in the next step; the system
+    then clears each page again. Keeping them made a GPT's training step a third to a half faster (see mallopt(3)).
+    """
+    import ctypes
+
+    if platform.libc_ver()[0] == "glibc":
+        set_option = ctypes.CDLL(None).mallopt
+        for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 256 * 1024**2)):
+            set_option(option, value)
 
 
 class PeakMemory:

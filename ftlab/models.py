@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 ENCODERS = ("minilm", "tiny-bert")
-DECODERS = ("smollm2", "tiny-llama")
+DECODERS = ("gpt-reviews", "smollm2", "tiny-llama")
+PRETRAINED = Path(__file__).parent / "pretrained"  # what the course made itself: see ftlab/pretraining
+HEAD = "minilm-mlm"  # the masked-word head that MiniLM ships without, with the adapter it needs
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 
 
@@ -63,6 +65,39 @@ def decoder(name: str = "smollm2", *, seed: int = 0) -> Loaded:
     with _explained(name, DECODERS):
         model = AutoModelForCausalLM.from_pretrained(_where(name), dtype="float32")
     return Loaded(model, load_tokenizer(name))
+
+
+def masked_encoder(name: str = "minilm", *, pretrained_head: bool = True, seed: int = 0) -> Loaded:
+    """An encoder that predicts hidden words: ftlab.masked.BertForMaskedWords.
+
+    `name` is one of ENCODERS, or a folder or Hub id of a BERT. MiniLM ships without a head: it gets the course's own,
+    or with `pretrained_head=False` a fresh one, drawn by `seed`.
+    """
+    from transformers import set_seed
+
+    from ftlab.masked import BertForMaskedWords
+
+    set_seed(seed)
+    if name.startswith("tiny-"):
+        return Loaded(BertForMaskedWords(_config(name)), load_tokenizer(name))
+    with _explained(name, ENCODERS):
+        model = BertForMaskedWords.from_pretrained(_where(name), dtype="float32")
+    if name == "minilm" and pretrained_head:
+        model = _with_head(model, PRETRAINED / HEAD)
+    return Loaded(model, load_tokenizer(name))
+
+
+def _with_head(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
+    """`model` with the adapter in `folder` merged into its weights, and the head from there on top."""
+    from peft import PeftModel
+    from safetensors.torch import load_file
+
+    with _explained(str(folder), ENCODERS):
+        merged: PreTrainedModel = PeftModel.from_pretrained(model, folder).merge_and_unload()
+        head = {name: tensor.float() for name, tensor in load_file(folder / "head.safetensors").items()}
+    missing = merged.load_state_dict(head, strict=False)
+    assert not missing.unexpected_keys
+    return merged
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
@@ -119,7 +154,9 @@ def version(name: str) -> str:
 
 
 def _where(name: str) -> str | Path:
-    """The folder of an asset of ours; any other name is passed on as a folder or a Hub id."""
+    """The folder of a model of ours; any other name is passed on as a folder or a Hub id."""
+    if name == "gpt-reviews":
+        return PRETRAINED / name
     return assets.path(name) if name in assets.ASSETS else name
 
 

@@ -13,12 +13,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ftlab.hardware import Hardware
+from ftlab.config import RunConfig
+from ftlab.hardware import Batches, Hardware
 
 LIBRARIES = ("torch", "transformers", "datasets", "accelerate", "peft", "trl", "numpy")
 HERE = Path(__file__).parent
 # The files whose content can change the numbers of every runner; a runner's own file is added to them.
-MAKES_NUMBERS = ("assets.py", "data.py", "hardware.py", "models.py", "training.py")
+MAKES_NUMBERS = (
+    "assets.py",
+    "classifier.py",
+    "data.py",
+    "hardware.py",
+    "language.py",
+    "masked.py",
+    "models.py",
+    "training.py",
+)
+
+
+def of(
+    runner: str,
+    config: RunConfig,
+    presets: Mapping[str, Mapping[str, Any]],
+    hardware: Hardware,
+    data: str,
+    batches: Batches | None = None,
+) -> dict[str, Any]:
+    """The provenance of one run; `data` is the fingerprint of what it saw, `batches` how a global batch was cut."""
+    defaults = type(config).make(presets, config.profile, {}).as_dict()
+    found = circumstances(runner, config.as_dict(), defaults, hardware, data)
+    return found | ({"batch": {"micro": batches.micro, "accumulation": batches.accumulation}} if batches else {})
 
 
 def circumstances(
@@ -31,10 +55,10 @@ def circumstances(
         "code": code_version(runner),
         "commit": commit(),
         "recorded": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **versions()},
         "hardware": {
             "device": hardware.device,
-            "name": hardware.name if hardware.device != "cpu" else _processor(),
+            "name": machine_name(hardware),
             "dtype": hardware.dtype,
             "threads": hardware.threads,
             "processes": hardware.world_size,
@@ -73,7 +97,8 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The installed version of each library that can change a number."""
     found = {name: importlib.metadata.version(name) for name in LIBRARIES if _installed(name)}
     return dict(found)
 
@@ -84,6 +109,11 @@ def _installed(name: str) -> bool:
     except importlib.metadata.PackageNotFoundError:
         return False
     return True
+
+
+def machine_name(hardware: Hardware) -> str:
+    """The accelerator's name, or the processor's."""
+    return hardware.name if hardware.device != "cpu" else _processor()
 
 
 def _processor() -> str:

@@ -26,7 +26,7 @@ from ftlab.models import Loaded, activation_bytes
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
-    from transformers import PreTrainedTokenizerBase
+    from transformers import EvalPrediction, PreTrainedTokenizerBase
 
 RUNTIME_BYTES = 400 * 1024**2  # what the libraries take besides weights and activations
 ADAMW_BYTES = 16  # a trained float32 parameter: weight, gradient, two moments
@@ -37,6 +37,7 @@ class TrainingConfig(RunConfig):
     """What every training has. Runners inherit it and add their own fields."""
 
     epochs: Count = 2  # passes over the training examples
+    updates: Count | None = None  # weight updates, however many passes that takes; None: as many as `epochs` make
     learning_rate: Positive = 5e-5  # the highest one, after the warm-up; AdamW (Loshchilov and Hutter 2019)
     batch_size: Count = 32  # examples a weight update, over all processes together
     max_length: Count = 64  # tokens; longer texts are cut
@@ -46,12 +47,22 @@ class TrainingConfig(RunConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is learned: how rows become inputs, how these become a batch, how answers are scored."""
+
+    prepare: Callable[[Dataset, PreTrainedTokenizerBase, int], Dataset]  # rows, tokenizer, max_length
+    collator: Callable[[PreTrainedTokenizerBase], Any]  # its result has the attribute `tokenizer`
+    metrics: Callable[[EvalPrediction], dict[str, float]] | None  # None: the loss alone
+    shares_loss: bool  # the model itself divides its loss by the number of targets in the whole global batch
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trained:
     """A finished training. Time in seconds, validation included; memory in bytes."""
 
     trainer: Trainer
     history: list[dict[str, float]]
-    before: dict[str, float]  # metrics on the test set before the first update
+    before: dict[str, float]  # metrics on the test set before the first update; empty without a test set
     seconds: float
     peak_memory_bytes: int
     batches: hw.Batches
@@ -61,15 +72,15 @@ def fit(
     make: Callable[[], Loaded],
     train: Dataset,
     validation: Dataset,
-    test: Dataset,
+    test: Dataset | None,
     config: TrainingConfig,
     hardware: hw.Hardware,
-    metrics: Callable[[Any], dict[str, float]],
+    task: Task | None = None,
 ) -> Trained:
     """Train the model that `make` makes (anew for each attempt) on `train`; look at `validation` on the way.
 
-    The data sets have the columns text and label. Raises CourseError when memory does not suffice, or when the
-    training examples do not fill one batch.
+    The data sets have the columns that the task prepares: text and label for CLASSIFICATION, the default. Raises
+    CourseError when memory does not suffice, or when the training examples do not fill one batch.
     """
     if len(train) < config.batch_size:
         raise CourseError(
@@ -77,13 +88,16 @@ def fit(
             f"smaller batches: --set batch_size={max(1, len(train) // 4)}."
         )
     hw.use(hardware)
+    task = task or CLASSIFICATION
 
     def attempt(batches: hw.Batches) -> Trained:
-        # A Trainer that has predicted leaves its model unwrapped: several processes would then train apart.
-        untrained = _trainer(make(), train, validation, config, hardware, batches, metrics)
-        before = evaluate(untrained, test, config.max_length)
-        del untrained
-        trainer = _trainer(make(), train, validation, config, hardware, batches, metrics)
+        before = {}
+        if test is not None:
+            # A Trainer that has predicted leaves its model unwrapped: several processes would then train apart.
+            untrained = _trainer(make(), train, validation, config, hardware, batches, task)
+            before = evaluate(untrained, test, config.max_length)
+            del untrained
+        trainer = _trainer(make(), train, validation, config, hardware, batches, task)
         return _train(trainer, before, hardware, batches)
 
     example = _require_memory(make(), config.max_length, hardware)
@@ -110,9 +124,18 @@ def tokenised(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: 
     )
 
 
+def accuracy(predictions: EvalPrediction) -> dict[str, float]:
+    """The share of examples whose largest logit ([n, labels]) is that of their label ([n])."""
+    right = predictions.predictions.argmax(axis=-1) == predictions.label_ids
+    return {"accuracy": float(right.mean())}
+
+
+CLASSIFICATION = Task(prepare=tokenised, collator=DataCollatorWithPadding, metrics=accuracy, shares_loss=False)
+
+
 def evaluate(trainer: Trainer, dataset: Dataset, max_length: int) -> dict[str, float]:
-    """The metrics on `dataset` (columns text and label), without the prefix that the Trainer puts before them."""
-    ready = tokenised(dataset, trainer.data_collator.tokenizer, max_length)
+    """The metrics on `dataset`, as rows of the task, without the prefix that the Trainer puts before them."""
+    ready = trainer.task.prepare(dataset, trainer.data_collator.tokenizer, max_length)
     found = trainer.predict(ready, metric_key_prefix="test").metrics
     return {name.removeprefix("test_"): float(value) for name, value in found.items()}
 
@@ -139,22 +162,22 @@ def _trainer(
     config: TrainingConfig,
     hardware: hw.Hardware,
     batches: hw.Batches,
-    metrics: Callable[[Any], dict[str, float]],
+    task: Task,
 ) -> Trainer:
-    updates = config.epochs * (len(train) // config.batch_size)
+    updates = config.updates or config.epochs * (len(train) // config.batch_size)
     trainer = _WholeBatchTrainer(
         model=loaded.model,
         args=_arguments(config, hardware, batches, updates),
-        train_dataset=tokenised(train, loaded.tokenizer, config.max_length),
-        eval_dataset=tokenised(validation, loaded.tokenizer, config.max_length),
-        data_collator=DataCollatorWithPadding(loaded.tokenizer),
-        compute_metrics=metrics,
-        callbacks=[_Progress()],
+        train_dataset=task.prepare(train, loaded.tokenizer, config.max_length),
+        eval_dataset=task.prepare(validation, loaded.tokenizer, config.max_length),
+        data_collator=task.collator(loaded.tokenizer),
+        compute_metrics=task.metrics,
+        callbacks=[Progress()],
     )
     trainer.remove_callback(PrinterCallback)  # our progress bar says the same in one line
-    # The Trainer must divide the loss by the accumulation itself: classification losses do not.
-    trainer.model_accepts_loss_kwargs = False
-    trainer.global_batch, trainer.order_seed = config.batch_size, config.seed
+    # Otherwise the Trainer divides the loss by the accumulation itself: classification losses do not.
+    trainer.model_accepts_loss_kwargs = task.shares_loss
+    trainer.task, trainer.global_batch, trainer.order_seed = task, config.batch_size, config.seed
     return trainer
 
 
@@ -165,6 +188,7 @@ def _arguments(config: TrainingConfig, hardware: hw.Hardware, batches: hw.Batche
         report_to="none",
         disable_tqdm=True,
         num_train_epochs=config.epochs,
+        max_steps=config.updates or -1,
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
         warmup_steps=math.ceil(config.warmup * updates),
@@ -207,6 +231,7 @@ class _WholeBatches(LengthGroupedSampler):
 class _WholeBatchTrainer(Trainer):
     """A Trainer whose order of examples does not depend on how the global batch is cut."""
 
+    task: Task
     global_batch: int
     order_seed: int
 
@@ -218,7 +243,7 @@ class _WholeBatchTrainer(Trainer):
         return _WholeBatches(self.global_batch, lengths=lengths, generator=generator)
 
 
-class _Progress(TrainerCallback):
+class Progress(TrainerCallback):
     """One bar for a training: updates done, the latest loss and validation accuracy."""
 
     def __init__(self) -> None:
@@ -226,21 +251,25 @@ class _Progress(TrainerCallback):
         self._shown: dict[str, str] = {}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Show the bar, in the first process alone."""
         if state.is_world_process_zero:
             often = 0.5 if sys.stderr.isatty() else 15  # seconds between two looks, fewer in a log file
             self._bar = tqdm(total=state.max_steps, desc="training", unit="update", mininterval=often)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Count the update."""
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
+        """Remember what was measured last."""
         names = {"loss": "loss", "eval_accuracy": "validation accuracy"}
         self._shown |= {names[name]: f"{logs[name]:.3f}" for name in names if name in logs}
         if self._bar is not None:
             self._bar.set_postfix(self._shown, refresh=False)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Leave the finished bar."""
         if self._bar is not None:
             self._bar.close()
 

@@ -11,7 +11,7 @@ from ftlab.errors import unknown
 from ftlab.hardware import Hardware
 from ftlab.results import Result
 
-NAMES = ("sft",)
+NAMES = ("transfer", "mlm", "sft")
 
 
 class Runner(Protocol):

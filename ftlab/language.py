@@ -1,0 +1,47 @@
+"""Text as a language model sees it: blocks of tokens, and how unsure a model is of the next one.
+
+A causal model (GPT, LLaMA) predicts each next token, a masked one (BERT) the hidden ones. Either is measured on
+held-out text by its loss in nats a predicted token; perplexity is the exponential of that loss.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from ftlab.errors import CourseError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
+
+def blocks(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, length: int) -> Dataset:
+    """The texts one after another, an end token behind each, cut into rows of exactly `length` token ids.
+
+    The column is input_ids. Where the tokenizer has the frame of an encoder ([CLS] ... [SEP]), every row has it. The
+    last, shorter piece is left out. Raises CourseError when no row is full.
+    """
+    from datasets import Dataset
+
+    before = [tokenizer.cls_token_id] if tokenizer.cls_token_id is not None else []
+    end = tokenizer.eos_token_id if not before else tokenizer.sep_token_id
+    after = [end] if before else []
+    room = length - len(before) - len(after)
+    ids = itertools.chain.from_iterable([*row, end] for row in _encoded(texts, tokenizer))
+    rows = [before + row + after for row in iter(lambda: list(itertools.islice(ids, room)), []) if len(row) == room]
+    if not rows:
+        raise CourseError(f"The texts together are shorter than one block of {length} tokens. Give more text.")
+    return Dataset.from_dict({"input_ids": rows})
+
+
+def _encoded(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> Sequence[Sequence[int]]:
+    found: Sequence[Sequence[int]] = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+    return found
+
+
+def perplexity(loss: float) -> float:
+    """e to the loss (nats a token): as unsure as a choice among so many equally likely tokens."""
+    return math.exp(loss)
