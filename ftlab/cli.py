@@ -78,6 +78,7 @@ def _run_parser(add: argparse.ArgumentParser) -> None:
 def _results_parser(add: argparse.ArgumentParser) -> None:
     add.add_argument("folder", nargs="?", type=Path, default=RECORDED)
     add.add_argument("--record", action="store_true", help="make the runs of the book that are missing there")
+    add.add_argument("--only", action="append", metavar="RUNNER", help="record this runner; repeatable (default: all)")
     add.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds to record (default: {SEEDS})")
     add.add_argument("--stale", action="store_true", help="list only runs recorded by older code")
     add.set_defaults(do=_results)
@@ -104,10 +105,11 @@ def _pretrain(options: argparse.Namespace) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    from ftlab import assets, data, models, runners
+    from ftlab import assets, data, models, pretraining, runners
 
     rows = [["runner", name, (runners.get(name).__doc__ or "").splitlines()[0]] for name in runners.NAMES]
     rows += [["asset", name, asset.about] for name, asset in assets.ASSETS.items()]
+    rows += [["recipe", name, (pretraining.get(name).__doc__ or "").splitlines()[0]] for name in pretraining.NAMES]
     rows += [["model", name, "encoder"] for name in models.ENCODERS]
     rows += [["model", name, "decoder"] for name in models.DECODERS]
     rows += [["reviews", name, "labelled film reviews"] for name in data.SOURCES]
@@ -189,7 +191,7 @@ def _results(options: argparse.Namespace) -> int:
     from ftlab import recording, results, runners
 
     if options.record:
-        recording.record(runners.NAMES, options.folder, options.seeds, print)
+        recording.record(options.only or runners.NAMES, options.folder, options.seeds, print)
     if options.stale:
         old = recording.stale(options.folder)
         for run in old:

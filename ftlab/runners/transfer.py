@@ -56,12 +56,17 @@ data_version = classifier.data_version
 
 
 def run(config: Config, hardware: Hardware) -> Result:
-    """Learn the task from `train_examples` labels; measure on the test split before and after."""
+    """Learn the task from `train_examples` labels; measure on the test split before and after.
+
+    On the validation split, `validation_accuracy_early` is that of the first look (after a quarter of the updates),
+    `validation_accuracy` that of the last.
+    """
     trained, metrics = classifier.train(config, hardware)
+    looks = [row["validation_accuracy"] for row in trained.history if "validation_accuracy" in row]
     return Result(
         runner="transfer",
         config=config.as_dict(),
-        metrics=metrics,
+        metrics={**metrics, "validation_accuracy_early": looks[0], "validation_accuracy": looks[-1]},
         history=trained.history,
         provenance=provenance.of("transfer", config, PROFILES, hardware, data_version(config), trained.batches),
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
 import time
 
 import pytest
@@ -131,3 +134,18 @@ def test_several_machines_share_the_batch_and_not_the_memory() -> None:
     two_nodes = resolve(Machine(cores=4, memory_bytes=8 * GB, processes=1, world_size=2))
     assert two_nodes.memory_bytes == 8 * GB
     assert batches(two_nodes, 16, 1).micro == 8
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such setting")
+def test_freed_memory_is_kept_by_the_process(cpu: Hardware) -> None:
+    """In a process of its own, since the setting cannot be undone: less is given back to the system than was freed."""
+    code = """
+import torch, psutil
+from ftlab import hardware
+hardware.use(hardware.resolve(hardware.Machine(cores=1, memory_bytes=2**33)))
+big = torch.ones(64, 1024, 1024)
+del big
+print(psutil.Process().memory_info().rss)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 256 * 1024**2
