@@ -32,9 +32,7 @@ def main(pairs: int = 5, examples: int = 640) -> None:
         pair = {side: measured(side, examples, seed) for side in order}
         ratios.append(pair["ours"][0] / pair["plain"][0])
         gains.append(pair["ours"][1] - pair["plain"][1])
-        print(
-            f"seed {seed}: ours / plain = {ratios[-1]:.2f} in seconds, accuracy differs by {100 * gains[-1]:+.1f} points"
-        )
+        print(f"seed {seed}: ours / plain = {ratios[-1]:.2f} in time, accuracy {100 * gains[-1]:+.1f} points")
     print(f"median ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}), {pairs} pairs")
     print(f"mean difference in accuracy {100 * statistics.mean(gains):+.1f} points")
 

@@ -28,6 +28,7 @@ MAKES_NUMBERS = (
     "masked.py",
     "models.py",
     "training.py",
+    "two_ways.py",
 )
 
 
