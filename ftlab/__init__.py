@@ -14,14 +14,18 @@ __all__ = [
     "checks",
     "claims",
     "config",
+    "costs",
     "data",
     "errors",
     "hardware",
+    "language",
+    "masked",
     "models",
     "notebooks",
     "results",
     "runners",
     "training",
+    "two_ways",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
 import functools
 import hashlib
@@ -18,18 +19,8 @@ from ftlab.hardware import Batches, Hardware
 
 LIBRARIES = ("torch", "transformers", "datasets", "accelerate", "peft", "trl", "numpy")
 HERE = Path(__file__).parent
-# The files whose content can change the numbers of every runner; a runner's own file is added to them.
-MAKES_NUMBERS = (
-    "assets.py",
-    "classifier.py",
-    "data.py",
-    "hardware.py",
-    "language.py",
-    "masked.py",
-    "models.py",
-    "training.py",
-    "two_ways.py",
-)
+# These check, name, show and keep numbers, and make none: a change in them leaves recorded runs as good as they were.
+MAKES_NO_NUMBERS = {"config", "errors", "provenance", "results"}
 
 
 def of(
@@ -76,11 +67,35 @@ def command(runner: str, config: Mapping[str, Any], defaults: Mapping[str, Any])
 
 @functools.cache
 def code_version(runner: str) -> str:
-    """A short hash of the code that makes this runner's numbers: the runner and what it stands on."""
+    """A short hash of the code that makes this runner's numbers: the runner, and all that it imports from ftlab."""
     digest = hashlib.sha256()
-    for name in (*MAKES_NUMBERS, f"runners/{runner}.py"):
-        digest.update((HERE / name).read_bytes())
+    for file in sorted(_code_of(HERE / "runners" / f"{runner}.py")):
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _code_of(file: Path) -> set[Path]:
+    """`file` and the files of ftlab that it imports, directly or by others."""
+    found, open_ends = {file}, [file]
+    while open_ends:
+        new = _imported(open_ends.pop()) - found
+        found |= new
+        open_ends += new
+    return found
+
+
+def _imported(file: Path) -> set[Path]:
+    """The modules of ftlab that `file` imports in its code (and not for types alone)."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    typing_only = {id(n) for block in ast.walk(tree) if _for_types(block) for n in ast.walk(block)}
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and id(node) not in typing_only]
+    dotted = {f"{node.module}.{alias.name}" for node in nodes for alias in node.names}
+    names = {name.split(".")[1] for name in dotted if name.startswith("ftlab.")} - MAKES_NO_NUMBERS
+    return {HERE / f"{name}.py" for name in names if (HERE / f"{name}.py").is_file()}
+
+
+def _for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 @functools.cache

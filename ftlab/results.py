@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FORMAT = 1  # of the JSON file; raise it when a field changes its meaning
-UNITS = {"accuracy": "share", "loss": "loss", "seconds": "seconds", "bytes": "bytes", "parameters": "count"}
+UNITS = {
+    "accuracy": "share",
+    "loss": "loss",
+    "seconds": "seconds",
+    "bytes": "bytes",
+    "parameters": "count",
+    "lines": "count",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,8 +187,10 @@ def show(metric: str, value: float) -> str:
             return f"{value / 1024**3:.2f} GB"
         case "count":
             return f"{value:,.0f}"
-        case _:
+        case _ if value == 0 or 0.001 <= abs(value) < 1000:
             return f"{value:.3f}"
+        case _:
+            return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.2e}"
 
 
 def show_summary(metric: str, found: Summary) -> str:

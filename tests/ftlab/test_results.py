@@ -158,3 +158,23 @@ def test_the_recorded_runs_are_those_that_are_planned() -> None:
     assert {path.name for path in recording.RECORDED.rglob("*.json")} == wanted
     for run in results.load_all(recording.RECORDED):
         assert set(run.provenance) >= {"command", "commit", "versions", "hardware", "data", "code", "recorded"}
+
+
+def test_the_code_of_a_run_is_the_runner_and_what_it_stands_on() -> None:
+    names = {file.stem for file in provenance._code_of(provenance.HERE / "runners" / "sft.py")}
+    assert names == {"sft", "classifier", "training", "models", "masked", "data", "assets", "hardware"}
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "shown"),
+    [
+        ("anything", 0.0, "0.000"),
+        ("anything", 0.4234, "0.423"),
+        ("anything", 3.2e-7, "3.20e-07"),
+        ("anything", 1829.02, "1,829"),
+        ("flops", 3.14e23, "3.14e+23"),
+        ("lines_by_hand", 34.0, "34"),
+    ],
+)
+def test_numbers_of_every_size_are_readable(metric: str, value: float, shown: str) -> None:
+    assert results.show(metric, value) == shown
