@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIDES = ("trainer", "by_hand")
+LOSS_TOLERANCE, WEIGHT_TOLERANCE = 1e-5, 1e-4  # relative, absolute: what counts as the same in float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +136,13 @@ def _differences(trainer: Side, loop: Side) -> dict[str, float]:
     """The largest difference of a loss (relative) and of a weight (absolute) between the two sides."""
     losses = [abs(a - b) / abs(b) for a, b in zip(trainer.losses, loop.losses, strict=True)]
     weights = [float(abs(a - b).max()) for a, b in zip(trainer.weights, loop.weights, strict=True)]
-    return {"loss_difference": max(losses), "weight_difference": max(weights), "updates": float(len(losses))}
+    return {
+        "loss_difference": max(losses),
+        "loss_tolerance": LOSS_TOLERANCE,
+        "weight_difference": max(weights),
+        "weight_tolerance": WEIGHT_TOLERANCE,
+        "updates": float(len(losses)),
+    }
 
 
 def _prices(sides: dict[str, Side]) -> dict[str, float]:

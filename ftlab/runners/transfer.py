@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftlab import classifier, provenance
-from ftlab.config import Count
+from ftlab.config import Count, Positive
 from ftlab.hardware import Hardware
 from ftlab.results import Result
 
@@ -24,7 +24,8 @@ class Config(classifier.ReviewsConfig):
 
     train_examples: Count | None = 300  # labelled reviews to learn from; None: all there are
     batch_size: Count = 16  # examples a weight update
-    updates: Count | None = 120  # weight updates; the same for few labels and for many
+    learning_rate: Positive = 1e-4  # the highest one, after the warm-up
+    updates: Count | None = 300  # weight updates; the same for few labels and for many
     test_examples: Count | None = 600  # reviews to test on; None: all there are
     validation_examples: Count | None = 200  # reviews to watch the training on; None: all there are
 

@@ -9,7 +9,7 @@ from transformers import BertForSequenceClassification, DataCollatorWithPadding
 from ftlab import data, models, training, two_ways
 from ftlab.runners import hf_vs_pytorch as runner
 
-LOSS, WEIGHT = 1e-5, 1e-4  # relative, absolute
+LOSS, WEIGHT = runner.LOSS_TOLERANCE, runner.WEIGHT_TOLERANCE
 
 
 def both(**given: object):  # type: ignore[no-untyped-def]
