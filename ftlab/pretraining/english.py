@@ -70,7 +70,7 @@ def asked(count: int, seed: int) -> list[str]:
 
 
 def _write(loaded: Loaded, requests: Sequence[str], seed: int) -> list[str]:
-    """One answer a request: temperature 0.9, from the likeliest tokens that hold 95 % of the chance."""
+    """One answer a request: temperature 0.9, from the 50 likeliest tokens."""
     from transformers import set_seed
 
     set_seed(seed)
@@ -83,6 +83,6 @@ def _write(loaded: Loaded, requests: Sequence[str], seed: int) -> list[str]:
         chats, add_generation_prompt=True, return_tensors="pt", return_dict=True, padding=True
     )
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
-    drawn = model.generate(**inputs, max_new_tokens=TOKENS, do_sample=True, temperature=0.9, top_p=0.95)
+    drawn = model.generate(**inputs, max_new_tokens=TOKENS, do_sample=True, temperature=0.9, top_k=50)
     answers: list[str] = tokenizer.batch_decode(drawn[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
     return [answer.strip() for answer in answers]

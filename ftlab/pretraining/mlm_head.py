@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftlab import data, language, models
 from ftlab.config import Count, Positive, RunConfig, Share
-from ftlab.hardware import Hardware
+from ftlab.hardware import Hardware, use
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -40,8 +40,8 @@ class Config(RunConfig):
     writer: str = "smollm2"  # the model that writes general English
     source: str = "imdb"  # reviews to read: imdb, rotten_tomatoes, toy
     reviews: Count = 12000  # how many of them
-    english: Count = 1920  # texts of general English
-    english_passes: Count = 5  # times that the general English is read in an epoch
+    english: Count = 960  # texts of general English
+    english_passes: Count = 8  # times that the general English is read in an epoch
     rank: Count = 64  # of the adapter; higher can learn more and weighs more
     length: Count = 64  # tokens a block
     epochs: Count = 1  # passes over everything
@@ -76,6 +76,7 @@ def make(config: Config, hardware: Hardware, work: Path, out: Path, say: Callabl
     from ftlab import masked
     from ftlab.pretraining import card, english, resumable
 
+    use(hardware)
     work.mkdir(parents=True, exist_ok=True)
     model, tokenizer = models.masked_encoder(config.model, pretrained_head=False, seed=config.seed)
     written = english.texts(config.english + config.held_out, config.seed, work / "english.jsonl", say, config.writer)
