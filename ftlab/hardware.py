@@ -6,6 +6,7 @@ decision can be tested without the machine in question.
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import threading
@@ -204,12 +205,22 @@ def _keep_freed_memory() -> None:
     """By default glibc returns every large tensor to the system and asks for a new one in the next step; the system
     then clears each page again. Keeping them made a GPT's training step a third to a half faster (see mallopt(3)).
     """
+    if libc := _glibc():
+        for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 256 * 1024**2)):
+            libc.mallopt(option, value)
+
+
+def _return_freed_memory() -> None:
+    """Give back what is kept (malloc_trim(3)), so that a measurement does not count what an earlier training used."""
+    gc.collect()
+    if libc := _glibc():
+        libc.malloc_trim(0)
+
+
+def _glibc() -> Any:
     import ctypes
 
-    if platform.libc_ver()[0] == "glibc":
-        set_option = ctypes.CDLL(None).mallopt
-        for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 256 * 1024**2)):
-            set_option(option, value)
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
 class PeakMemory:
@@ -227,6 +238,7 @@ class PeakMemory:
             import torch
 
             torch.cuda.reset_peak_memory_stats()
+        _return_freed_memory()
         self._thread.start()
         return self
 

@@ -111,7 +111,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
 
 def features(texts: Sequence[str], name: str = "minilm", batch_size: int = 32) -> torch.Tensor:
-    """One vector a text: the encoder's last hidden states, averaged over the real tokens.
+    """One vector a text: the last hidden states of an encoder or a decoder, averaged over the real tokens.
 
     Returns float32 [len(texts), hidden size], without gradient. Texts are cut at 128 tokens.
     """
@@ -119,7 +119,8 @@ def features(texts: Sequence[str], name: str = "minilm", batch_size: int = 32) -
     from transformers import AutoModel
 
     tokenizer = load_tokenizer(name)
-    with _explained(name, ENCODERS):
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    with _explained(name, (*ENCODERS, *DECODERS)):
         model = (
             AutoModel.from_config(_config(name))
             if name.startswith("tiny-")

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 FORMAT = 1  # of the JSON file; raise it when a field changes its meaning
 UNITS = {
     "accuracy": "share",
+    "share": "share",
+    "f1": "share",
+    "ratio": "plain",
     "loss": "loss",
     "seconds": "seconds",
     "bytes": "bytes",

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ast
 import inspect
+import io
 import itertools
 import tempfile
 import textwrap
+import tokenize
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -113,18 +115,22 @@ def warmup_updates(examples: int, config: TrainingConfig) -> int:
 
 
 def lines(*functions: Callable[..., Any]) -> int:
-    """Lines of code of the functions together, without blank lines, comments and docstrings."""
+    """Lines of code of the functions together as they stand here, without blank lines, comments and docstrings."""
     return sum(len(_code_lines(function)) for function in functions)
 
 
-def _code_lines(function: Callable[..., Any]) -> list[str]:
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    body = tree.body[0]
-    assert isinstance(body, ast.FunctionDef)
-    if ast.get_docstring(body) is not None:
-        body.body = body.body[1:]
-    return ast.unparse(tree).splitlines()  # one line a statement, however it was wrapped
+def _code_lines(function: Callable[..., Any]) -> set[int]:
+    """The numbers of the lines on which a token of code stands; a setting on a line of its own counts as one."""
+    source = textwrap.dedent(inspect.getsource(function))
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    code = [token for token in tokens if token.type not in NOT_CODE]
+    numbers = {line for token in code for line in range(token.start[0], token.end[0] + 1)}
+    body = cast(ast.FunctionDef, ast.parse(source).body[0]).body
+    end = body[0].end_lineno or 0
+    text = set(range(body[0].lineno, end + 1)) if inspect.getdoc(function) else set()
+    return numbers - text
 
 
+NOT_CODE = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 LOOP = (by_hand, groups, climb_and_fall, updates_of)
 TRAINER = (with_trainer,)

@@ -1,0 +1,165 @@
+"""Two kinds of language model behind one face: what is this text worth, and how does it go on?
+
+A causal model (GPT, LLaMA) has seen only what stands before a token; a masked one (BERT) sees both sides of it.
+Salazar et al. 2020 (Masked Language Model Scoring), section 2: the pseudo-log-likelihood of a masked model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from ftlab import models
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+TOKENS_AT_ONCE = 2048  # in one forward pass; more is no faster on a CPU and needs more memory
+TOP = 50  # a token to write is drawn among so many
+
+
+class Cloze(NamedTuple):
+    """A text in three parts; the middle one is what is asked about."""
+
+    before: str
+    answer: str
+    after: str = ""
+
+    @property
+    def text(self) -> str:
+        """The parts together."""
+        return self.before + self.answer + self.after
+
+
+class Reader(Protocol):
+    """What both kinds of model offer here."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    def log_likelihood(self, clozes: Sequence[Cloze]) -> list[float]:
+        """For each, the natural logarithm of the probability of its answer in its place; higher is likelier."""
+
+    def write(self, beginnings: Sequence[str], tokens: int, sample: bool = False) -> list[str]:
+        """What the model adds to each beginning: the likeliest token at a time, or, with `sample`, a drawn one."""
+
+
+def reader(family: Literal["bert", "gpt", "llama"], name: str, device: str = "cpu", seed: int = 0) -> Reader:
+    """Model `name` (of models.ENCODERS or DECODERS, a folder or a Hub id) as a member of its family."""
+    loaded = models.masked_encoder(name, seed=seed) if family == "bert" else models.decoder(name, seed=seed)
+    kind = Masked if family == "bert" else Causal
+    return kind(loaded.model.to(device).eval(), loaded.tokenizer)
+
+
+class _Loaded:
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+        self.model, self.tokenizer = model, tokenizer
+
+    def _log_probabilities(self, rows: Sequence[Sequence[int]]) -> list[Tensor]:
+        """For each row of ids, float32 [its length, vocabulary]: the scores at every position."""
+        found: list[Tensor] = []
+        for some in _batches(rows):
+            length = max(map(len, some))
+            ids = torch.tensor([[*row, *[self.tokenizer.pad_token_id] * (length - len(row))] for row in some])
+            mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in some])
+            with torch.no_grad():
+                logits = self.model(ids.to(self.model.device), attention_mask=mask.to(self.model.device)).logits
+            found += [scores[: len(row)] for scores, row in zip(logits.float().cpu(), some, strict=True)]
+        return found
+
+
+class Causal(_Loaded):
+    """GPT and LLaMA: each token from those before it."""
+
+    def log_likelihood(self, clozes: Sequence[Cloze]) -> list[float]:
+        """log P(answer and all that follows it | what stands before); so a clue behind the gap counts too."""
+        start = self.tokenizer.bos_token_id if self.tokenizer.bos_token_id is not None else self.tokenizer.eos_token_id
+        rows, places = zip(*(_tokens(self.tokenizer, c, to_the_end=True) for c in clozes), strict=True)
+        found = []
+        for scores, row, asked in zip(self._log_probabilities([[start, *row] for row in rows]), rows, places):
+            before = scores[asked].log_softmax(-1)  # with the start token in front, place i predicts token i
+            found.append(float(before[range(len(asked)), [row[i] for i in asked]].sum()))
+        return found
+
+    def write(self, beginnings: Sequence[str], tokens: int, sample: bool = False) -> list[str]:
+        """See Reader. All beginnings are continued side by side; each text ends where its model ends it."""
+        self.tokenizer.padding_side = "left"  # so that all continuations begin at the same place
+        batch = self.tokenizer(list(beginnings), padding=True, return_tensors="pt", return_token_type_ids=False)
+        drawn = self.model.generate(
+            **batch.to(self.model.device),
+            max_new_tokens=tokens,
+            do_sample=sample,
+            top_k=TOP if sample else None,
+            pad_token_id=self.tokenizer.pad_token_id,
+        )
+        new = drawn[:, batch["input_ids"].shape[1] :]
+        return [text.strip() for text in self.tokenizer.batch_decode(new, skip_special_tokens=True)]
+
+
+class Masked(_Loaded):
+    """BERT: a hidden token from everything around it."""
+
+    def log_likelihood(self, clozes: Sequence[Cloze]) -> list[float]:
+        """The pseudo-log-likelihood: each token of the answer is hidden in turn, and their logarithms are added."""
+        rows, owners, truths, places = [], [], [], []
+        for owner, cloze in enumerate(clozes):
+            row, asked = _tokens(self.tokenizer, cloze, to_the_end=False)
+            for place in asked:
+                rows.append([*row[:place], self.tokenizer.mask_token_id, *row[place + 1 :]])
+                owners.append(owner)
+                truths.append(row[place])
+                places.append(place)
+        found = [0.0] * len(clozes)
+        for scores, owner, truth, place in zip(self._log_probabilities(rows), owners, truths, places, strict=True):
+            found[owner] += float(scores[place].log_softmax(-1)[truth])
+        return found
+
+    def write(self, beginnings: Sequence[str], tokens: int, sample: bool = False) -> list[str]:
+        """See Reader. Not what it was made for: a hidden word is put at the end, guessed, and so on."""
+        rows = [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in beginnings]
+        begun = [len(row) for row in rows]
+        head, tail = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
+        never = self.tokenizer.all_special_ids
+        for _ in range(tokens):
+            guesses = self._log_probabilities([[head, *row, self.tokenizer.mask_token_id, tail] for row in rows])
+            for row, scores in zip(rows, guesses, strict=True):
+                scores[len(row) + 1, never] = -torch.inf
+                row.append(_pick(scores[len(row) + 1], sample))
+        return [self.tokenizer.decode(row[start:]).strip() for row, start in zip(rows, begun, strict=True)]
+
+
+def attention(reader: Reader, text: str) -> Tensor:
+    """How much each token looks at each other: float32 [tokens, tokens], rows add up to 1; all layers and heads."""
+    ids = torch.tensor([reader.tokenizer(text)["input_ids"]], device=reader.model.device)
+    usual = reader.model.config._attn_implementation
+    reader.model.set_attn_implementation("eager")  # the only one that gives its weights away
+    with torch.no_grad():
+        layers = reader.model.base_model(ids, output_attentions=True).attentions
+    reader.model.set_attn_implementation(usual)
+    return torch.stack(layers).float().mean(dim=(0, 1, 2)).cpu()
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase, cloze: Cloze, to_the_end: bool) -> tuple[list[int], list[int]]:
+    """The ids of the text, and the places of the answer's tokens (or of all from the answer on)."""
+    found = tokenizer(cloze.text, return_offsets_mapping=True)
+    start = len(cloze.before.rstrip())  # a byte-level token holds the space before its word
+    end = len(cloze.text) if to_the_end else len(cloze.before) + len(cloze.answer)
+    spans = enumerate(found["offset_mapping"])
+    return found["input_ids"], [place for place, (a, b) in spans if a < b and b > start and a < end]
+
+
+def _batches(rows: Sequence[Sequence[int]]) -> list[list[Sequence[int]]]:
+    """Neighbouring rows together, so many that a batch, padded, has about TOKENS_AT_ONCE tokens."""
+    longest = max(map(len, rows), default=1)
+    size = max(1, TOKENS_AT_ONCE // longest)
+    return [list(rows[start : start + size]) for start in range(0, len(rows), size)]
+
+
+def _pick(scores: Tensor, sample: bool) -> int:
+    """The likeliest token, or one drawn among the TOP likeliest."""
+    best = scores.topk(TOP if sample else 1)
+    return int(best.indices[torch.multinomial(best.values.softmax(-1), 1)])
