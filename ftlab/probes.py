@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean as mean
+from typing import Any
 
 from ftlab.errors import CourseError, unknown
 from ftlab.readers import Cloze, Reader
@@ -73,12 +74,13 @@ def load(task: str) -> Probe:
     if task not in TASKS:
         raise unknown("probe", task, list(TASKS))
     entry = yaml.safe_load((FOLDER / f"{task}.yml").read_text(encoding="utf-8"))
-    items = tuple(Item(**{name: _frozen(value) for name, value in item.items()}) for item in entry.pop("items"))
+    items = tuple(_item(item) for item in entry.pop("items"))
     return Probe(task=task, items=items, **entry)
 
 
-def _frozen(value: str | list[str]) -> str | tuple[str, ...]:
-    return tuple(value) if isinstance(value, list) else value
+def _item(entry: dict[str, Any]) -> Item:
+    lists = {name: tuple(value) for name, value in entry.items() if isinstance(value, list)}
+    return Item(**{**entry, **lists})
 
 
 def options(probe: Probe, seed: int) -> list[list[str]]:

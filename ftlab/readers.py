@@ -80,7 +80,8 @@ class Causal(_Loaded):
         start = self.tokenizer.bos_token_id if self.tokenizer.bos_token_id is not None else self.tokenizer.eos_token_id
         rows, places = zip(*(_tokens(self.tokenizer, c, to_the_end=True) for c in clozes), strict=True)
         found = []
-        for scores, row, asked in zip(self._log_probabilities([[start, *row] for row in rows]), rows, places):
+        scored = self._log_probabilities([[start, *row] for row in rows])
+        for scores, row, asked in zip(scored, rows, places, strict=True):
             before = scores[asked].log_softmax(-1)  # with the start token in front, place i predicts token i
             found.append(float(before[range(len(asked)), [row[i] for i in asked]].sum()))
         return found

@@ -146,11 +146,15 @@ def _differences(trainer: Side, loop: Side) -> dict[str, float]:
 
 
 def _prices(sides: dict[str, Side]) -> dict[str, float]:
-    """What each side costs a person (lines of code) and a machine (seconds, bytes), and what it gives."""
+    """What each side costs a person (lines of code) and a machine (seconds, bytes), and what it gives.
+
+    `lines_for_...` is what a loop must be taught besides; the Trainer has it already.
+    """
     found: dict[str, float] = {
         "lines_trainer": float(two_ways.lines(*two_ways.TRAINER)),
         "lines_by_hand": float(two_ways.lines(*two_ways.LOOP)),
-        "seconds_ratio": sides["trainer"].seconds / sides["by_hand"].seconds,
+        **{f"lines_for_{what}": float(two_ways.lines(*functions)) for what, functions in two_ways.TAUGHT.items()},
+        "time_ratio": sides["trainer"].seconds / sides["by_hand"].seconds,
     }
     for name, side in sides.items():
         found[f"accuracy_{name}"] = side.accuracy

@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from ftlab import readers
 from ftlab.readers import Cloze
 
-WORDS = st.lists(st.sampled_from("good bad film plot the actor was is and never".split()), min_size=1, max_size=5)
+WORDS = st.lists(
+    st.sampled_from(["good", "bad", "film", "plot", "the", "actor", "was", "is", "and", "never"]),
+    min_size=1,
+    max_size=5,
+)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +84,10 @@ def test_a_masked_model_hides_each_token_of_the_answer_in_turn(
 def test_company_changes_nothing(kind: str, request: pytest.FixtureRequest) -> None:
     """A text scored beside longer ones is worth what it is worth alone: padding is not read."""
     reader = request.getfixturevalue(kind)
-    clozes = [Cloze("the film was ", "good"), Cloze("the ", "actor was bad and the plot", " was never good and never bad")]
+    clozes = [
+        Cloze("the film was ", "good"),
+        Cloze("the ", "actor was bad and the plot", " was never good and never bad"),
+    ]
     alone = [reader.log_likelihood([cloze])[0] for cloze in clozes]
     assert reader.log_likelihood(clozes * 3) == pytest.approx(alone * 3, rel=1e-4)
 

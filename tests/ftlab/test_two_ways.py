@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import BertForSequenceClassification, DataCollatorWithPadding
@@ -59,7 +64,7 @@ def test_a_mistake_in_the_loop_shows(name: str, mistake: object, monkeypatch: py
     assert loss > LOSS or weight > WEIGHT
 
 
-def test_lines_are_counted_without_comments_docstrings_and_wrapping() -> None:
+def test_lines_are_counted_without_comments_docstrings_and_blanks() -> None:
     def example(
         first: int,
         second: int,
@@ -72,8 +77,63 @@ def test_lines_are_counted_without_comments_docstrings_and_wrapping() -> None:
             + second
         )  # fmt: skip
 
-    assert two_ways.lines(example) == 2
-    assert two_ways.lines(example, example) == 4
+    assert two_ways.lines(example) == 8
+    assert two_ways.lines(example, example) == 16
+
+
+def small(seed: int = 0, **given: object):  # type: ignore[no-untyped-def]
+    """A config, a tiny model without dropout, its rows, and what pads them."""
+    config = runner.Config.make(runner.PROFILES, "smoke", {"train_examples": 96, "seed": seed, **given})
+    loaded = models.encoder("tiny-bert", seed=seed)
+    rows = training.tokenised(data.reviews("toy", "train", 96), loaded.tokenizer, 32)
+    rows = rows.rename_column("label", "labels").to_list()
+    return config, loaded.model, rows, DataCollatorWithPadding(loaded.tokenizer)
+
+
+@pytest.mark.parametrize("stop", [11, 17], ids=["soon after a checkpoint", "in the second epoch"])
+def test_a_stopped_loop_goes_on_as_if_nothing_had_been(stop: int, tmp_path: Path) -> None:
+    config, model, rows, pad = small(batch_size=8)
+    model.config.hidden_dropout_prob = 0.1
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.1
+    start = copy.deepcopy(model.state_dict())
+    whole = two_ways.by_hand(model, rows, pad, config)
+    expected = [parameter.detach().clone() for parameter in model.parameters()]
+    calls = itertools.count(1)
+
+    def stops(some: list[dict[str, object]]) -> dict[str, torch.Tensor]:
+        if next(calls) > stop:
+            raise KeyboardInterrupt
+        return pad(some)
+
+    model.load_state_dict(start)
+    with pytest.raises(KeyboardInterrupt):
+        two_ways.by_hand(model, rows, stops, config, folder=tmp_path)
+    model.load_state_dict(start)  # the checkpoint must bring the weights back
+    rest = two_ways.by_hand(model, rows, pad, config, folder=tmp_path)
+    assert rest == whole[10:]
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), expected, strict=True))
+    logged = [json.loads(line)["loss"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert logged == whole[:stop] + whole[10:]
+
+
+def _in_a_group(rank: int, file: str, out: str) -> None:
+    torch.distributed.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
+    config, model, rows, pad = small()
+    two_ways.by_hand(model, rows, pad, config)
+    if rank == 0:
+        torch.save(model.state_dict(), out)
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])  # where the new processes find this file
+    torch.multiprocessing.spawn(_in_a_group, args=(str(tmp_path / "meet"), str(tmp_path / "two.pt")), nprocs=2)
+    config, model, rows, pad = small()
+    two_ways.by_hand(model, rows, pad, config, accumulation=2)
+    two = torch.load(tmp_path / "two.pt", weights_only=True)
+    assert all(torch.allclose(two[name], tensor, atol=WEIGHT) for name, tensor in model.state_dict().items())
 
 
 @pytest.mark.slow
