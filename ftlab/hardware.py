@@ -227,7 +227,8 @@ class PeakMemory:
     """Measure the most memory (bytes) that this process, or the accelerator, holds inside a `with` block."""
 
     def __init__(self, hardware: Hardware, interval: float = 0.05) -> None:
-        self.bytes = 0
+        self.bytes = 0  # the most, in bytes
+        self.start = 0  # what was held at the beginning; nothing counts on a GPU but its own bytes
         self._cuda = hardware.device == "cuda"
         self._interval = interval  # seconds between two looks at the process
         self._stop = threading.Event()
@@ -239,6 +240,7 @@ class PeakMemory:
 
             torch.cuda.reset_peak_memory_stats()
         _return_freed_memory()
+        self.start = 0 if self._cuda else _resident_bytes()
         self._thread.start()
         return self
 
@@ -253,13 +255,16 @@ class PeakMemory:
             self.bytes = torch.cuda.max_memory_allocated()
 
     def _watch(self) -> None:
-        import psutil
-
-        process = psutil.Process()
         while True:
-            self.bytes = max(self.bytes, process.memory_info().rss)
+            self.bytes = max(self.bytes, _resident_bytes())
             if self._stop.wait(self._interval):
                 return
+
+
+def _resident_bytes() -> int:
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
 
 
 class Stopwatch:

@@ -116,16 +116,9 @@ def features(texts: Sequence[str], name: str = "minilm", batch_size: int = 32) -
     Returns float32 [len(texts), hidden size], without gradient. Texts are cut at 128 tokens.
     """
     import torch
-    from transformers import AutoModel
 
-    tokenizer = load_tokenizer(name)
+    model, tokenizer = _body(name)
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    with _explained(name, (*ENCODERS, *DECODERS)):
-        model = (
-            AutoModel.from_config(_config(name))
-            if name.startswith("tiny-")
-            else AutoModel.from_pretrained(_where(name), dtype="float32")
-        ).eval()
     parts = []
     with torch.no_grad():
         for start in range(0, len(texts), batch_size):
@@ -134,6 +127,21 @@ def features(texts: Sequence[str], name: str = "minilm", batch_size: int = 32) -
             hidden, mask = model(**batch).last_hidden_state, batch["attention_mask"].unsqueeze(-1)
             parts.append((hidden * mask).sum(dim=1) / mask.sum(dim=1))
     return torch.cat(parts) if parts else torch.empty(0, model.config.hidden_size)
+
+
+def _body(name: str) -> Loaded:
+    """A model without any head. A tiny one has the same random weights each time, and leaves other draws alone."""
+    import torch
+    from transformers import AutoModel
+
+    with _explained(name, (*ENCODERS, *DECODERS)), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = (
+            AutoModel.from_config(_config(name))
+            if name.startswith("tiny-")
+            else AutoModel.from_pretrained(_where(name), dtype="float32")
+        )
+    return Loaded(model.eval(), load_tokenizer(name))
 
 
 def activation_bytes(config: PreTrainedConfig, length: int) -> int:
@@ -167,9 +175,9 @@ def _config(name: str, **more: Any) -> PreTrainedConfig:
     # Dropout is off in the tiny models: two processes draw it differently, and smoke runs are compared exactly.
     if name == "tiny-bert":
         sizes = {**TINY, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-        return BertConfig(vocab_size=len(_tiny_tokenizer()), max_position_embeddings=128, **sizes, **more)
+        return BertConfig(vocab_size=len(_tiny_tokenizer()), max_position_embeddings=512, **sizes, **more)
     if name == "tiny-llama":
-        return LlamaConfig(vocab_size=len(_tiny_tokenizer()), max_position_embeddings=128, **TINY, **more)
+        return LlamaConfig(vocab_size=len(_tiny_tokenizer()), max_position_embeddings=512, **TINY, **more)
     with _explained(name, (*ENCODERS, *DECODERS)):
         return AutoConfig.from_pretrained(_where(name), **more)
 

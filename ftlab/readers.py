@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ftlab import models
+from ftlab.errors import CourseError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -71,20 +72,38 @@ class _Loaded:
             found += [scores[: len(row)] for scores, row in zip(logits.float().cpu(), some, strict=True)]
         return found
 
+    def _tokens(self, cloze: Cloze, to_the_end: bool) -> tuple[list[int], list[int]]:
+        """The ids of the text, and the places of the answer's tokens (or of all from the answer on).
+
+        Raises CourseError when the text is longer than the model can read.
+        """
+        found = self.tokenizer(cloze.text, return_offsets_mapping=True)
+        count, most = len(found["input_ids"]) + 1, self.model.config.max_position_embeddings
+        if count > most:
+            raise CourseError(f"A text has {count} tokens, but this model reads {most} at most: {cloze.text[:60]!r}...")
+        start = len(cloze.before.rstrip())  # a byte-level token holds the space before its word
+        end = len(cloze.text) if to_the_end else len(cloze.before) + len(cloze.answer)
+        spans = enumerate(found["offset_mapping"])
+        return found["input_ids"], [place for place, (a, b) in spans if a < b and b > start and a < end]
+
 
 class Causal(_Loaded):
     """GPT and LLaMA: each token from those before it."""
 
     def log_likelihood(self, clozes: Sequence[Cloze]) -> list[float]:
         """log P(answer and all that follows it | what stands before); so a clue behind the gap counts too."""
-        start = self.tokenizer.bos_token_id if self.tokenizer.bos_token_id is not None else self.tokenizer.eos_token_id
-        rows, places = zip(*(_tokens(self.tokenizer, c, to_the_end=True) for c in clozes), strict=True)
+        rows, places = zip(*(self._tokens(cloze, to_the_end=True) for cloze in clozes), strict=True)
         found = []
-        scored = self._log_probabilities([[start, *row] for row in rows])
+        scored = self._log_probabilities([[self._start(), *row] for row in rows])
         for scores, row, asked in zip(scored, rows, places, strict=True):
             before = scores[asked].log_softmax(-1)  # with the start token in front, place i predicts token i
             found.append(float(before[range(len(asked)), [row[i] for i in asked]].sum()))
         return found
+
+    def _start(self) -> int:
+        """The token that a text of this model begins with, or else the one that ends the text before it."""
+        known = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id, self.tokenizer.cls_token_id)
+        return int(next(token for token in known if token is not None))
 
     def write(self, beginnings: Sequence[str], tokens: int, sample: bool = False) -> list[str]:
         """See Reader. All beginnings are continued side by side; each text ends where its model ends it."""
@@ -108,7 +127,7 @@ class Masked(_Loaded):
         """The pseudo-log-likelihood: each token of the answer is hidden in turn, and their logarithms are added."""
         rows, owners, truths, places = [], [], [], []
         for owner, cloze in enumerate(clozes):
-            row, asked = _tokens(self.tokenizer, cloze, to_the_end=False)
+            row, asked = self._tokens(cloze, to_the_end=False)
             for place in asked:
                 rows.append([*row[:place], self.tokenizer.mask_token_id, *row[place + 1 :]])
                 owners.append(owner)
@@ -142,15 +161,6 @@ def attention(reader: Reader, text: str) -> Tensor:
         layers = reader.model.base_model(ids, output_attentions=True).attentions
     reader.model.set_attn_implementation(usual)
     return torch.stack(layers).float().mean(dim=(0, 1, 2)).cpu()
-
-
-def _tokens(tokenizer: PreTrainedTokenizerBase, cloze: Cloze, to_the_end: bool) -> tuple[list[int], list[int]]:
-    """The ids of the text, and the places of the answer's tokens (or of all from the answer on)."""
-    found = tokenizer(cloze.text, return_offsets_mapping=True)
-    start = len(cloze.before.rstrip())  # a byte-level token holds the space before its word
-    end = len(cloze.text) if to_the_end else len(cloze.before) + len(cloze.answer)
-    spans = enumerate(found["offset_mapping"])
-    return found["input_ids"], [place for place, (a, b) in spans if a < b and b > start and a < end]
 
 
 def _batches(rows: Sequence[Sequence[int]]) -> list[list[Sequence[int]]]:

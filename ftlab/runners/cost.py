@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
 import torch
 from torch import Tensor
 from torch.nn import ModuleList
@@ -128,7 +127,6 @@ def counted_flops(model: PreTrainedModel, batch: dict[str, Tensor]) -> int:
 
 def _steps(config: Config, hardware: hw.Hardware) -> dict[str, float]:
     """The metrics of the training steps: speed, operations and memory, beside their predictions."""
-    before = psutil.Process().memory_info().rss if hardware.device == "cpu" else 0  # a GPU counts its own bytes alone
     with hw.PeakMemory(hardware) as peak:
         model = _model(config)
         parts = _parts(model, config)
@@ -146,7 +144,7 @@ def _steps(config: Config, hardware: hw.Hardware) -> dict[str, float]:
         "achieved_flops_per_second": flops / seconds,
         "attention_share": costs.attention_share(shape),
         "flops_error": costs.training_flops(shape, config.length) / counted - 1,
-        **_memory(parts, peak.bytes - before),
+        **_memory(parts, peak.bytes - peak.start),
     }
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftlab import readers
+from ftlab.errors import CourseError
 from ftlab.readers import Cloze
 
 WORDS = st.lists(
@@ -112,9 +113,9 @@ def test_drawn_writing_follows_the_seed(causal: readers.Reader) -> None:
 
 
 def test_a_masked_model_writes_word_after_word(masked: readers.Reader) -> None:
-    (text,) = masked.write(["the film was"], 3)
-    assert len(masked.tokenizer(text, add_special_tokens=False)["input_ids"]) <= 3
-    assert "[MASK]" not in text and "[SEP]" not in text
+    (short,), (long,) = (masked.write(["the film was"], tokens) for tokens in (3, 6))
+    assert short and long.startswith(short) and len(long) > len(short)
+    assert "[MASK]" not in long and "[SEP]" not in long
 
 
 def test_only_the_masked_model_looks_ahead(causal: readers.Reader, masked: readers.Reader) -> None:
@@ -124,3 +125,10 @@ def test_only_the_masked_model_looks_ahead(causal: readers.Reader, masked: reade
         assert torch.allclose(looks.sum(dim=-1), torch.ones(len(looks)), atol=1e-4)
         ahead[name] = float(looks.triu(diagonal=1).sum())
     assert ahead["causal"] == 0 and ahead["masked"] > 1
+
+
+@pytest.mark.parametrize("kind", ["causal", "masked"])
+def test_a_text_that_is_too_long_is_refused_in_words(kind: str, request: pytest.FixtureRequest) -> None:
+    reader = request.getfixturevalue(kind)
+    with pytest.raises(CourseError, match="at most"):
+        reader.log_likelihood([Cloze("the film was bad and " * 200, "good")])
