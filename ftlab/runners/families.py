@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SENTENCE = "The cat sat on the mat because it was warm."  # whose attention is looked at
 BEGINNING = "The movie was"  # what the speed of writing is measured on
+LAPTOP_BYTES = 4 * 1024**3  # of memory, what a small laptop has to spare
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,12 @@ def run(config: Config, hardware: Hardware) -> Result:
     return Result(
         runner="families",
         config=config.as_dict(),
-        metrics={**metrics, "seconds": watch.seconds, "peak_memory_bytes": float(memory.bytes)},
+        metrics={
+            **metrics,
+            "seconds": watch.seconds,
+            "peak_memory_bytes": float(memory.bytes),
+            "laptop_memory_bytes": float(LAPTOP_BYTES),
+        },
         provenance={
             **provenance.of("families", config, PROFILES, hardware, data_version(config)),
             "texts": texts,
