@@ -172,6 +172,18 @@ def _elsewhere(source: str, split: str) -> Dataset:
     return found[split]
 
 
+def with_random_labels(dataset: Dataset, share: float, seed: int = 0) -> Dataset:
+    """`dataset` where the labels of a random `share` of the rows are drawn by a coin, so half of these stay right.
+
+    With 1 nothing is left to learn: who is right on such rows has learned them by heart.
+    """
+    draw = random.Random(seed)
+    kinds = sorted(set(dataset["label"]))
+    chosen = set(draw.sample(range(len(dataset)), round(share * len(dataset))))
+    labels = [draw.choice(kinds) if row in chosen else label for row, label in enumerate(dataset["label"])]
+    return dataset.remove_columns("label").add_column("label", labels)
+
+
 def manual(split: str) -> list[str]:
     """The topics of Python's own reference manual (pydoc_data.topics) in that split, markup and all.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +76,7 @@ def fit(
     config: TrainingConfig,
     hardware: hw.Hardware,
     task: Task | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> Trained:
     """Train the model that `make` makes (anew for each attempt) on `train`; look at `validation` on the way.
 
@@ -98,6 +99,8 @@ def fit(
             before = evaluate(untrained, test, config.max_length)
             del untrained
         trainer = _trainer(make(), train, validation, config, hardware, batches, task)
+        for callback in callbacks:
+            trainer.add_callback(callback)
         return _train(trainer, before, hardware, batches)
 
     example = _require_memory(make(), config.max_length, hardware)
@@ -138,6 +141,35 @@ def evaluate(trainer: Trainer, dataset: Dataset, max_length: int) -> dict[str, f
     ready = trainer.task.prepare(dataset, trainer.data_collator.tokenizer, max_length)
     found = trainer.predict(ready, metric_key_prefix="test").metrics
     return {name.removeprefix("test_"): float(value) for name, value in found.items()}
+
+
+def are_right(trainer: Trainer, dataset: Dataset, max_length: int) -> list[bool]:
+    """For each row of `dataset`, whether the largest logit is that of its label."""
+    found = trainer.predict(trainer.task.prepare(dataset, trainer.data_collator.tokenizer, max_length))
+    right: list[bool] = (found.predictions.argmax(axis=-1) == found.label_ids).tolist()
+    return right
+
+
+class Best(TrainerCallback):
+    """Remembers the weights of the look at which the validation loss was lowest: early stopping, without stopping."""
+
+    def __init__(self) -> None:
+        self.loss, self.update = math.inf, 0
+        self._weights: dict[str, torch.Tensor] = {}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Forget what an attempt that ran out of memory left."""
+        self.loss = math.inf
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], model: Any, **_: Any) -> None:
+        """Keep a copy where this look is the best so far."""
+        if metrics["eval_loss"] < self.loss:
+            self.loss, self.update = metrics["eval_loss"], state.global_step
+            self._weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+    def restore(self, trainer: Trainer) -> None:
+        """Put these weights back into the trainer's model."""
+        trainer.model.load_state_dict(self._weights)
 
 
 def _train(trainer: Trainer, before: dict[str, float], hardware: hw.Hardware, batches: hw.Batches) -> Trained:

@@ -11,7 +11,7 @@ from ftlab.errors import unknown
 from ftlab.hardware import Hardware
 from ftlab.results import Result
 
-NAMES = ("families", "hf_vs_pytorch", "cost", "transfer", "mlm", "sft")
+NAMES = ("families", "hf_vs_pytorch", "cost", "transfer", "mlm", "sft", "overfitting", "leakage")
 
 
 class Runner(Protocol):
