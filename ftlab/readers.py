@@ -6,7 +6,7 @@ Salazar et al. 2020 (Masked Language Model Scoring), section 2: the pseudo-log-l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import torch
@@ -60,17 +60,26 @@ class _Loaded:
         tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
         self.model, self.tokenizer = model, tokenizer
 
-    def _log_probabilities(self, rows: Sequence[Sequence[int]]) -> list[Tensor]:
-        """For each row of ids, float32 [its length, vocabulary]: the scores at every position."""
+    def _log_probabilities(self, rows: Sequence[Sequence[int]], places: Sequence[Sequence[int]]) -> list[Tensor]:
+        """For each row of ids, float32 [its places, vocabulary]: the head runs at these places alone."""
         found: list[Tensor] = []
-        for some in _batches(rows):
+        for start, some in _batches(rows):
             length = max(map(len, some))
             ids = torch.tensor([[*row, *[self.tokenizer.pad_token_id] * (length - len(row))] for row in some])
             mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in some])
+            asked = places[start : start + len(some)]
             with torch.no_grad():
-                logits = self.model(ids.to(self.model.device), attention_mask=mask.to(self.model.device)).logits
-            found += [scores[: len(row)] for scores, row in zip(logits.float().cpu(), some, strict=True)]
+                hidden = self.model.base_model(
+                    ids.to(self.model.device), attention_mask=mask.to(self.model.device)
+                ).last_hidden_state
+                wanted = torch.cat([row[list(which)] for row, which in zip(hidden, asked, strict=True)])
+                logits = self._head(wanted).float().cpu()
+            found += logits.log_softmax(-1).split([len(which) for which in asked])
         return found
+
+    def _head(self, hidden: Tensor) -> Tensor:
+        """Logits [places, vocabulary] from hidden states [places, width]."""
+        raise NotImplementedError
 
     def _tokens(self, cloze: Cloze, to_the_end: bool) -> tuple[list[int], list[int]]:
         """The ids of the text, and the places of the answer's tokens (or of all from the answer on).
@@ -93,12 +102,16 @@ class Causal(_Loaded):
     def log_likelihood(self, clozes: Sequence[Cloze]) -> list[float]:
         """log P(answer and all that follows it | what stands before); so a clue behind the gap counts too."""
         rows, places = zip(*(self._tokens(cloze, to_the_end=True) for cloze in clozes), strict=True)
-        found = []
-        scored = self._log_probabilities([[self._start(), *row] for row in rows])
-        for scores, row, asked in zip(scored, rows, places, strict=True):
-            before = scores[asked].log_softmax(-1)  # with the start token in front, place i predicts token i
-            found.append(float(before[range(len(asked)), [row[i] for i in asked]].sum()))
-        return found
+        # With the start token in front, what is at place i predicts token i.
+        scored = self._log_probabilities([[self._start(), *row] for row in rows], places)
+        return [
+            float(scores[range(len(asked)), [row[place] for place in asked]].sum())
+            for scores, row, asked in zip(scored, rows, places, strict=True)
+        ]
+
+    def _head(self, hidden: Tensor) -> Tensor:
+        logits: Tensor = self.model.get_output_embeddings()(hidden)
+        return logits
 
     def _start(self) -> int:
         """The token that a text of this model begins with, or else the one that ends the text before it."""
@@ -125,18 +138,22 @@ class Masked(_Loaded):
 
     def log_likelihood(self, clozes: Sequence[Cloze]) -> list[float]:
         """The pseudo-log-likelihood: each token of the answer is hidden in turn, and their logarithms are added."""
-        rows, owners, truths, places = [], [], [], []
-        for owner, cloze in enumerate(clozes):
-            row, asked = self._tokens(cloze, to_the_end=False)
-            for place in asked:
-                rows.append([*row[:place], self.tokenizer.mask_token_id, *row[place + 1 :]])
-                owners.append(owner)
-                truths.append(row[place])
-                places.append(place)
+        asked = [
+            (owner, row, place)
+            for owner, cloze in enumerate(clozes)
+            for row, places in [self._tokens(cloze, to_the_end=False)]
+            for place in places
+        ]
+        hidden = [[*row[:place], self.tokenizer.mask_token_id, *row[place + 1 :]] for _, row, place in asked]
         found = [0.0] * len(clozes)
-        for scores, owner, truth, place in zip(self._log_probabilities(rows), owners, truths, places, strict=True):
-            found[owner] += float(scores[place].log_softmax(-1)[truth])
+        scored = self._log_probabilities(hidden, [[place] for _, _, place in asked])
+        for scores, (owner, row, place) in zip(scored, asked, strict=True):
+            found[owner] += float(scores[0, row[place]])
         return found
+
+    def _head(self, hidden: Tensor) -> Tensor:
+        logits: Tensor = self.model.cls(hidden)
+        return logits
 
     def write(self, beginnings: Sequence[str], tokens: int, sample: bool = False) -> list[str]:
         """See Reader. Not what it was made for: a hidden word is put at the end, guessed, and so on."""
@@ -145,10 +162,11 @@ class Masked(_Loaded):
         head, tail = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
         never = self.tokenizer.all_special_ids
         for _ in range(tokens):
-            guesses = self._log_probabilities([[head, *row, self.tokenizer.mask_token_id, tail] for row in rows])
+            asked = [[head, *row, self.tokenizer.mask_token_id, tail] for row in rows]
+            guesses = self._log_probabilities(asked, [[len(row) - 2] for row in asked])
             for row, scores in zip(rows, guesses, strict=True):
-                scores[len(row) + 1, never] = -torch.inf
-                row.append(_pick(scores[len(row) + 1], sample))
+                scores[0, never] = -torch.inf
+                row.append(_pick(scores[0], sample))
         return [self.tokenizer.decode(row[start:]).strip() for row, start in zip(rows, begun, strict=True)]
 
 
@@ -163,11 +181,11 @@ def attention(reader: Reader, text: str) -> Tensor:
     return torch.stack(layers).float().mean(dim=(0, 1, 2)).cpu()
 
 
-def _batches(rows: Sequence[Sequence[int]]) -> list[list[Sequence[int]]]:
-    """Neighbouring rows together, so many that a batch, padded, has about TOKENS_AT_ONCE tokens."""
-    longest = max(map(len, rows), default=1)
-    size = max(1, TOKENS_AT_ONCE // longest)
-    return [list(rows[start : start + size]) for start in range(0, len(rows), size)]
+def _batches(rows: Sequence[Sequence[int]]) -> Iterator[tuple[int, Sequence[Sequence[int]]]]:
+    """Where a batch begins and its rows: neighbours, so many that they have about TOKENS_AT_ONCE tokens, padded."""
+    size = max(1, TOKENS_AT_ONCE // max(map(len, rows), default=1))
+    for start in range(0, len(rows), size):
+        yield start, rows[start : start + size]
 
 
 def _pick(scores: Tensor, sample: bool) -> int:
