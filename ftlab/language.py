@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ftlab.errors import CourseError
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PreTrainedTokenizerBase
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def blocks(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, length: int) -> Dataset:
@@ -45,3 +46,29 @@ def _encoded(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> Sequen
 def perplexity(loss: float) -> float:
     """e to the loss (nats a token): as unsure as a choice among so many equally likely tokens."""
     return math.exp(loss)
+
+
+class Collator:
+    """Blocks as a batch for a causal model: its labels are its inputs, and it shifts them by one itself."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.tokenizer = tokenizer
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        """input_ids, attention_mask and labels, each [batch, length]."""
+        import torch
+
+        ids = torch.tensor([row["input_ids"] for row in rows])
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": ids.clone()}
+
+
+def loss(model: PreTrainedModel, rows: Dataset, batch_size: int = 8) -> float:
+    """The mean loss (nats a token) of a causal model on blocks, each token predicted from those before it."""
+    import torch
+
+    total = 0.0
+    with torch.no_grad():
+        for start in range(0, len(rows), batch_size):
+            ids = torch.tensor(rows[start : start + batch_size]["input_ids"], device=model.device)
+            total += float(model(input_ids=ids, labels=ids).loss) * len(ids)
+    return total / len(rows)

@@ -11,7 +11,18 @@ from ftlab.errors import unknown
 from ftlab.hardware import Hardware
 from ftlab.results import Result
 
-NAMES = ("families", "hf_vs_pytorch", "cost", "transfer", "mlm", "sft", "full_vs_peft", "overfitting", "leakage")
+NAMES = (
+    "families",
+    "hf_vs_pytorch",
+    "cost",
+    "transfer",
+    "mlm",
+    "sft",
+    "full_vs_peft",
+    "overfitting",
+    "leakage",
+    "forgetting",
+)
 
 
 class Runner(Protocol):

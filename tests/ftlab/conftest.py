@@ -14,7 +14,7 @@ from ftlab import assets
 from ftlab.hardware import GB, Hardware, Machine, resolve
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def cpu() -> Hardware:
     return resolve(Machine(cores=2, memory_bytes=8 * GB))
 
