@@ -33,7 +33,7 @@ class Config(RunConfig):
     gpt: str = "gpt-reviews"  # a decoder
     llama: str = "smollm2"  # a decoder
     items: Count | None = None  # questions of each probe; None: all
-    answer_tokens: Count = 32  # tokens of a written answer, at most
+    answer_tokens: Count = 24  # tokens of a written answer, at most
     source: str = "rotten_tomatoes"  # where the reviews to sort come from
     train_examples: Count = 300  # labelled reviews that the linear classifier learns from
     test_examples: Count = 300  # reviews that it is tested on
