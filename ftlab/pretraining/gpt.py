@@ -62,19 +62,19 @@ PROFILES: dict[str, dict[str, Any]] = {
 def make(config: Config, hardware: Hardware, work: Path, out: Path, say: Callable[[str], None]) -> None:
     """Learn the vocabulary, train the network, and write weights (float16), tokenizer and model card to `out`."""
     import torch
-    from transformers import default_data_collator, set_seed
+    from transformers import set_seed
 
     from ftlab.pretraining import card, resumable
 
     texts = data.reviews(config.source, "train")["text"]
     held_out = data.reviews(config.source, "validation", _at_most(config), seed=0)["text"]
     tokenizer = learn_vocabulary(texts, config)
-    train = _with_labels(language.blocks(texts, tokenizer, config.context))
-    validation = _with_labels(language.blocks(held_out, tokenizer, config.context))
+    train = language.blocks(texts, tokenizer, config.context)
+    validation = language.blocks(held_out, tokenizer, config.context)
     set_seed(config.seed)
     model = network(config, tokenizer)
     say(f"{NAME}: {model.num_parameters():,} parameters, {len(train) * config.context:,} tokens an epoch")
-    found = resumable.train(model, train, validation, default_data_collator, config.as_dict(), hardware, work)
+    found = resumable.train(model, train, validation, language.Collator(tokenizer), config.as_dict(), hardware, work)
     samples = write(model.eval(), tokenizer, STARTS, seed=config.seed)
     model.to(torch.float16).save_pretrained(out)
     tokenizer.save_pretrained(out)
@@ -141,11 +141,6 @@ def _at_most(config: Config) -> int | None:
     """The number of held-out reviews, or None for all when there are fewer."""
     there = len(data.reviews(config.source, "validation"))
     return config.held_out if config.held_out < there else None
-
-
-def _with_labels(rows: Any) -> Any:
-    """A causal model's labels are its inputs; it shifts them by one itself."""
-    return rows.add_column("labels", rows["input_ids"])
 
 
 def _card(facts: dict[str, Any]) -> str:

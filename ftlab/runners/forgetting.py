@@ -149,13 +149,13 @@ def _train(config: Config, tokenizer: PreTrainedTokenizerBase) -> Dataset:
     from datasets import Dataset
 
     needed = config.batch_size * (config.updates or 1)
-    rows = {}
-    for kind in (config.domain, "own"):
-        texts = list(_texts(config, kind, "train"))
-        random.Random(config.seed).shuffle(texts)
-        rows[kind] = language.blocks(texts, tokenizer, config.max_length)["input_ids"]
     own = round(needed * config.replay)
-    mixed = [*_first(rows[config.domain], needed - own), *_first(rows["own"], own)]
+    mixed: list[list[int]] = []
+    for kind, count in ((config.domain, needed - own), ("own", own)):
+        if count:
+            texts = list(_texts(config, kind, "train"))
+            random.Random(config.seed).shuffle(texts)
+            mixed += _first(language.blocks(texts, tokenizer, config.max_length)["input_ids"], count)
     return Dataset.from_dict({"input_ids": mixed}).shuffle(seed=config.seed)
 
 

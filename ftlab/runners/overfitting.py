@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ftlab import classifier, data, models, provenance, training
+from ftlab import adapters, classifier, data, models, provenance, training
 from ftlab.config import Count, Positive, Share
 from ftlab.hardware import Hardware
 from ftlab.results import Result
@@ -102,7 +102,7 @@ def _model(config: Config) -> models.Loaded:
 
     loaded = models.encoder(config.model, pretrained=config.pretrained, seed=config.seed)
     if config.trained == "head":
-        loaded.model.base_model.requires_grad_(False)
+        adapters.adapt(loaded.model, "head")
     for module in loaded.model.modules():
         if isinstance(module, Dropout) and config.dropout is not None:
             module.p = config.dropout
