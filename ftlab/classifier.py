@@ -33,7 +33,7 @@ def train(
 ) -> tuple[Trained, dict[str, float]]:
     """Fine-tune the encoder of `config`, or what `make` makes; measure on the test split before and after."""
     train, validation, test = splits(config)
-    make = make or functools.partial(_model, config, labels=max(train["label"]) + 1)
+    make = make or functools.partial(model, config, labels=max(train["label"]) + 1)
     trained = fit(make, train, validation, test, config, hardware)
     return trained, _measure(trained, train, test, config)
 
@@ -51,7 +51,8 @@ def splits(config: ReviewsConfig) -> tuple[Dataset, Dataset, Dataset]:
     return train, validation, data.reviews(config.source, "test", config.test_examples)
 
 
-def _model(config: ReviewsConfig, labels: int) -> models.Loaded:
+def model(config: ReviewsConfig, labels: int = 2) -> models.Loaded:
+    """The encoder of `config`, pretrained or not, with a head for so many labels that its seed draws."""
     return models.encoder(config.model, labels=labels, pretrained=config.pretrained, seed=config.seed)
 
 

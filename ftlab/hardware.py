@@ -227,10 +227,13 @@ class PeakMemory:
     """Measure the most memory (bytes) that this process, or the accelerator, holds inside a `with` block."""
 
     def __init__(self, hardware: Hardware, interval: float = 0.05) -> None:
+        import psutil
+
         self.bytes = 0  # the most, in bytes
         self.start = 0  # what was held at the beginning; nothing counts on a GPU but its own bytes
         self._cuda = hardware.device == "cuda"
         self._interval = interval  # seconds between two looks at the process
+        self._process = psutil.Process()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -240,7 +243,7 @@ class PeakMemory:
 
             torch.cuda.reset_peak_memory_stats()
         _return_freed_memory()
-        self.start = 0 if self._cuda else _resident_bytes()
+        self.start = 0 if self._cuda else self._resident_bytes()
         self._thread.start()
         return self
 
@@ -256,15 +259,12 @@ class PeakMemory:
 
     def _watch(self) -> None:
         while True:
-            self.bytes = max(self.bytes, _resident_bytes())
+            self.bytes = max(self.bytes, self._resident_bytes())
             if self._stop.wait(self._interval):
                 return
 
-
-def _resident_bytes() -> int:
-    import psutil
-
-    return int(psutil.Process().memory_info().rss)
+    def _resident_bytes(self) -> int:
+        return int(self._process.memory_info().rss)
 
 
 class Stopwatch:

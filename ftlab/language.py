@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ftlab.errors import CourseError
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+TEXTS_AT_ONCE = 256  # that are turned into tokens; more is no faster
 
-def blocks(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, length: int) -> Dataset:
+
+def blocks(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, length: int, count: int | None = None) -> Dataset:
     """The texts one after another, an end token behind each, cut into rows of exactly `length` token ids.
 
     The column is input_ids. Where the tokenizer has the frame of an encoder ([CLS] ... [SEP]), every row has it. The
-    last, shorter piece is left out. Raises CourseError when no row is full.
+    last, shorter piece is left out, and what comes after `count` rows. Raises CourseError when no row is full.
     """
     from datasets import Dataset
 
@@ -32,15 +34,18 @@ def blocks(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, length: int
     after = [end] if before else []
     room = length - len(before) - len(after)
     ids = itertools.chain.from_iterable([*row, end] for row in _encoded(texts, tokenizer))
-    rows = [before + row + after for row in iter(lambda: list(itertools.islice(ids, room)), []) if len(row) == room]
+    full = (row for row in iter(lambda: list(itertools.islice(ids, room)), []) if len(row) == room)
+    rows = [before + row + after for row in itertools.islice(full, count)]
     if not rows:
         raise CourseError(f"The texts together are shorter than one block of {length} tokens. Give more text.")
     return Dataset.from_dict({"input_ids": rows})
 
 
-def _encoded(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> Sequence[Sequence[int]]:
-    found: Sequence[Sequence[int]] = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
-    return found
+def _encoded(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> Iterator[list[int]]:
+    """The ids of each text, some texts at a time, so that nobody waits for those that no block needs."""
+    rest = iter(texts)
+    while some := list(itertools.islice(rest, TEXTS_AT_ONCE)):
+        yield from tokenizer(some, add_special_tokens=False, verbose=False)["input_ids"]
 
 
 def perplexity(loss: float) -> float:

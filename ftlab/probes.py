@@ -103,14 +103,13 @@ def choose(reader: Reader, probe: Probe, seed: int) -> list[bool]:
     The score is by how much the question makes the answer likelier: log P(answer | question) - log P(answer | no
     question). Without the second part a short or common answer would win wherever it stood.
     """
-    asked = [
-        (item.given, answer) for item, some in zip(probe.items, options(probe, seed), strict=True) for answer in some
-    ]
+    offered = options(probe, seed)
+    asked = [(item.given, answer) for item, some in zip(probe.items, offered, strict=True) for answer in some]
     priors = sorted({answer for _, answer in asked})
     alone = dict(zip(priors, reader.log_likelihood([_unasked(probe, answer) for answer in priors]), strict=True))
     likely = reader.log_likelihood([probe.cloze(given, answer) for given, answer in asked])
     scores = iter(found - alone[answer] for found, (_, answer) in zip(likely, asked, strict=True))
-    chosen = [[next(scores) for _ in some] for some in options(probe, seed)]
+    chosen = [[next(scores) for _ in some] for some in offered]
     return [max(row) == row[0] and row.count(row[0]) == 1 for row in chosen]
 
 

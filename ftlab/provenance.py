@@ -100,10 +100,10 @@ def _for_types(node: ast.AST) -> bool:
 
 @functools.cache
 def commit() -> str:
-    """The git commit of this checkout, '+' behind it where files were changed; 'unknown' outside of git."""
+    """The git commit of this checkout, '+' behind it where code of ftlab was changed; 'unknown' outside of git."""
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
-        return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+        return head + ("+" if _git("status", "--porcelain", "--untracked-files=no", ".") else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

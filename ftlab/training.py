@@ -129,8 +129,12 @@ def tokenised(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: 
 
 def accuracy(predictions: EvalPrediction) -> dict[str, float]:
     """The share of examples whose largest logit ([n, labels]) is that of their label ([n])."""
-    right = predictions.predictions.argmax(axis=-1) == predictions.label_ids
-    return {"accuracy": float(right.mean())}
+    return {"accuracy": float(_right(predictions).mean())}
+
+
+def _right(found: Any) -> Any:
+    """For each row of logits ([n, labels]) whether the largest is that of its label ([n]): bool [n]."""
+    return found.predictions.argmax(axis=-1) == found.label_ids
 
 
 CLASSIFICATION = Task(prepare=tokenised, collator=DataCollatorWithPadding, metrics=accuracy, shares_loss=False)
@@ -146,8 +150,7 @@ def evaluate(trainer: Trainer, dataset: Dataset, max_length: int) -> dict[str, f
 def are_right(trainer: Trainer, dataset: Dataset, max_length: int) -> list[bool]:
     """For each row of `dataset`, whether the largest logit is that of its label."""
     found = trainer.predict(trainer.task.prepare(dataset, trainer.data_collator.tokenizer, max_length))
-    right: list[bool] = (found.predictions.argmax(axis=-1) == found.label_ids).tolist()
-    return right
+    return list(map(bool, _right(found)))
 
 
 class Best(TrainerCallback):

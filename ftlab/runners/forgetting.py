@@ -9,14 +9,12 @@ McCloskey and Cohen 1989; Li et al. 2018 (L2-SP), section 3; Biderman et al. 202
 from __future__ import annotations
 
 import itertools
-import json
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from transformers import TrainerCallback
 
-from ftlab import adapters, data, language, models, probes, provenance, readers, training
+from ftlab import adapters, data, domains, language, models, probes, provenance, readers, training
 from ftlab.config import Count, Positive, Share
 from ftlab.hardware import Hardware
 from ftlab.results import Result
@@ -25,9 +23,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-DOMAINS = ("reviews", "manual")
+KINDS = (*domains.DOMAINS, "own")
 QUESTIONS = ("fill_in", "question_answering", "generation")  # chosen among answers
-OWN = models.PRETRAINED / "general-english.jsonl"  # what SmolLM2 wrote: see ftlab/pretraining/english.py
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +78,7 @@ RECORDED: tuple[dict[str, Any], ...] = (
 def run(config: Config, hardware: Hardware) -> Result:
     """Measure, read, measure again; metrics end in _before and _after."""
     model, tokenizer = models.decoder(config.model, seed=config.seed)
-    held_out = _held_out(config, tokenizer)
+    held_out = domains.held_out(KINDS, config.source, tokenizer, config.max_length, config.held_out_blocks)
     before, texts_before = _measure(model, tokenizer, held_out, config)
     start = {name: tensor.detach().clone() for name, tensor in model.named_parameters()}
     train = _train(config, tokenizer)
@@ -113,35 +110,10 @@ def run(config: Config, hardware: Hardware) -> Result:
 
 def data_version(config: Config) -> str:
     """A fingerprint of everything that is read or asked, and of a model in a folder."""
-    texts = [
-        text
-        for kind in ("reviews", "manual", "own")
-        for part in ("train", "test")
-        for text in _texts(config, kind, part)
-    ]
-    asked = [repr(probes.load(task).first(config.questions)) for task in (*QUESTIONS, "conversation")]
-    return data.text_fingerprint([*texts, *asked]) + models.version(config.model)
-
-
-def _texts(config: Config, kind: str, split: str) -> list[str]:
-    """The texts of a kind; the seed draws in which order they are read. `own`: what the model wrote itself."""
-    if kind == "manual":
-        return data.manual(split)
-    if kind == "own":
-        written = [json.loads(line)["text"] for line in OWN.read_text(encoding="utf-8").splitlines()]
-        cut = len(written) * 9 // 10
-        return written[:cut] if split == "train" else written[cut:]
-    rows = data.reviews(config.source, split)
-    return list((rows.shuffle(seed=config.seed) if split == "train" else rows)["text"])
-
-
-def _held_out(config: Config, tokenizer: PreTrainedTokenizerBase) -> dict[str, Dataset]:
-    """Blocks to measure on, of each kind, drawn once for all seeds."""
-    found = {}
-    for kind in (*DOMAINS, "own"):
-        rows = language.blocks(_texts(config, kind, "test"), tokenizer, config.max_length).shuffle(seed=0)
-        found[kind] = rows.select(range(min(len(rows), config.held_out_blocks)))
-    return found
+    asked = data.text_fingerprint(
+        repr(probes.load(task).first(config.questions)) for task in (*QUESTIONS, "conversation")
+    )
+    return domains.fingerprint(KINDS, config.source) + asked + models.version(config.model)
 
 
 def _train(config: Config, tokenizer: PreTrainedTokenizerBase) -> Dataset:
@@ -153,15 +125,9 @@ def _train(config: Config, tokenizer: PreTrainedTokenizerBase) -> Dataset:
     mixed: list[list[int]] = []
     for kind, count in ((config.domain, needed - own), ("own", own)):
         if count:
-            texts = list(_texts(config, kind, "train"))
-            random.Random(config.seed).shuffle(texts)
-            mixed += _first(language.blocks(texts, tokenizer, config.max_length)["input_ids"], count)
+            rows = domains.blocks(kind, config.source, "train", tokenizer, config.max_length, count, config.seed)
+            mixed += itertools.islice(itertools.cycle(rows["input_ids"]), count)  # from the start again where it ends
     return Dataset.from_dict({"input_ids": mixed}).shuffle(seed=config.seed)
-
-
-def _first(rows: list[list[int]], count: int) -> list[list[int]]:
-    """The first `count` rows, from the start again where they do not suffice."""
-    return list(itertools.islice(itertools.cycle(rows), count))
 
 
 def _model(config: Config) -> models.Loaded:

@@ -107,7 +107,7 @@ def run(config: Config, hardware: Hardware) -> Result:
 
 
 def _model(config: Config) -> models.Loaded:
-    model, tokenizer = models.encoder(config.model, pretrained=config.pretrained, seed=config.seed)
+    model, tokenizer = classifier.model(config)
     return models.Loaded(adapters.adapt(model, config.method, config.rank, config.targets), tokenizer)
 
 

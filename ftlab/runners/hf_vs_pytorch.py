@@ -98,7 +98,7 @@ def train(name: str, config: Config, hardware: Hardware) -> Side:
     from transformers import DataCollatorWithPadding
 
     hw.use(hardware)
-    loaded = models.encoder(config.model, pretrained=config.pretrained, seed=config.seed)
+    loaded = classifier.model(config)
     splits = classifier.splits(config)
     rows = training.tokenised(splits[0], loaded.tokenizer, config.max_length).rename_column("label", "labels")
     pad = DataCollatorWithPadding(loaded.tokenizer)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftlab import classifier, data, leaks, models, provenance, training
+from ftlab import classifier, data, leaks, provenance, training
 from ftlab.config import Count, Positive, Share
 from ftlab.hardware import Hardware
 from ftlab.results import Result
@@ -68,7 +68,7 @@ def run(config: Config, hardware: Hardware) -> Result:
     train, validation, test = (
         data.with_random_labels(rows, config.random_labels, config.seed + place) for place, rows in enumerate(splits)
     )
-    trained = training.fit(lambda: _model(config), train, validation, None, config, hardware)
+    trained = training.fit(lambda: classifier.model(config), train, validation, None, config, hardware)
     right = {
         "train": training.are_right(trained.trainer, train, config.max_length),
         "test": training.are_right(trained.trainer, test, config.max_length),
@@ -85,10 +85,6 @@ def run(config: Config, hardware: Hardware) -> Result:
         history=trained.history,
         provenance=provenance.of("leakage", config, PROFILES, hardware, data_version(config), trained.batches),
     )
-
-
-def _model(config: Config) -> models.Loaded:
-    return models.encoder(config.model, pretrained=config.pretrained, seed=config.seed)
 
 
 def curve(

@@ -11,7 +11,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ftlab import classifier, data, language, masked, models, provenance
+from ftlab import classifier, domains, language, masked, models, provenance
 from ftlab.config import Count, Positive
 from ftlab.hardware import Hardware
 from ftlab.results import Result
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-DOMAINS = ("reviews", "manual")
 SENTENCES = ("The [MASK] was boring.", "The function returns a [MASK].", "I have never seen such a [MASK].")
 
 
@@ -69,8 +68,7 @@ def run(config: Config, hardware: Hardware) -> Result:
     """Measure, read, measure again, on the text of both domains and on the task."""
     make = functools.partial(models.masked_encoder, config.model, seed=config.seed)
     before, tokenizer = make()
-    train, held_out = _blocks(config, tokenizer)
-    asked = {name: masked.hidden_once(rows, masked.Hide(tokenizer)) for name, rows in held_out.items()}
+    train, asked = _blocks(config, tokenizer)
     found = _measure("before", before, tokenizer, asked, config, hardware)
     trained = fit(make, train, asked[config.domain], None, config, hardware, _task(config))
     after = trained.trainer.model
@@ -90,24 +88,17 @@ def run(config: Config, hardware: Hardware) -> Result:
 
 def data_version(config: Config) -> str:
     """A fingerprint of the texts of both domains, of the task's reviews, and of a model in a folder."""
-    texts = [text for domain in DOMAINS for part in ("train", "test") for text in _texts(config, domain, part)]
-    return data.text_fingerprint(texts) + classifier.data_version(_task_config(config)) + models.version(config.model)
-
-
-def _texts(config: Config, domain: str, split: str) -> list[str]:
-    """The texts of `domain`; the seed draws in which order they are read."""
-    if domain == "manual":
-        return data.manual(split)
-    reviews = data.reviews(config.source, split)
-    return list((reviews.shuffle(seed=config.seed) if split == "train" else reviews)["text"])
+    texts = domains.fingerprint(domains.DOMAINS, config.source)
+    return texts + classifier.data_version(_task_config(config)) + models.version(config.model)
 
 
 def _blocks(config: Config, tokenizer: PreTrainedTokenizerBase) -> tuple[Dataset, dict[str, Dataset]]:
-    """Blocks of the domain to train on; held-out blocks of each domain, drawn once for all seeds."""
-    cut = functools.partial(language.blocks, tokenizer=tokenizer, length=config.max_length)
-    train = cut(_texts(config, config.domain, "train"))
-    held_out = {domain: cut(_texts(config, domain, "test")).shuffle(seed=0) for domain in DOMAINS}
-    return train, {name: rows.select(range(min(len(rows), config.held_out_blocks))) for name, rows in held_out.items()}
+    """Blocks of the domain to train on, in the order of the seed; held-out blocks of each domain, hidden once."""
+    needed = config.batch_size * (config.updates or 1)
+    train = domains.blocks(config.domain, config.source, "train", tokenizer, config.max_length, needed, config.seed)
+    held_out = domains.held_out(domains.DOMAINS, config.source, tokenizer, config.max_length, config.held_out_blocks)
+    hide = masked.Hide(tokenizer)
+    return train, {kind: masked.hidden_once(rows, hide) for kind, rows in held_out.items()}
 
 
 def _task(config: Config) -> Task:

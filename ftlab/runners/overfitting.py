@@ -100,7 +100,7 @@ def run(config: Config, hardware: Hardware) -> Result:
 def _model(config: Config) -> models.Loaded:
     from torch.nn import Dropout
 
-    loaded = models.encoder(config.model, pretrained=config.pretrained, seed=config.seed)
+    loaded = classifier.model(config)
     if config.trained == "head":
         adapters.adapt(loaded.model, "head")
     for module in loaded.model.modules():

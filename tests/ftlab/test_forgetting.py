@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ftlab import language, models
+from ftlab import domains, language, models
 from ftlab.hardware import Hardware
 from ftlab.runners import forgetting as runner
 
@@ -34,15 +34,11 @@ def test_replay_lowers_the_loss_on_its_own_text(plain: runner.Result, cpu: Hardw
 
 @pytest.mark.parametrize("replay", [0.0, 0.25, 1.0])
 def test_the_asked_part_of_the_blocks_is_replay(replay: float) -> None:
-    config = smoke(replay=replay)
-    tokenizer = models.load_tokenizer("tiny-llama")
-    own = {tuple(r) for r in language.blocks(runner._texts(config, "own", "train"), tokenizer, 32)["input_ids"]}
-    texts = list(runner._texts(config, "own", "train"))
+    config, tokenizer = smoke(replay=replay), models.load_tokenizer("tiny-llama")
+    own = {tuple(row) for row in domains.blocks("own", "toy", "train", tokenizer, 32, 160, seed=1)["input_ids"]}
     rows = runner._train(config, tokenizer)["input_ids"]
-    assert len(rows) == 20 * 8 and texts and own
-    seen = runner._train(smoke(replay=0.0), tokenizer)["input_ids"]
-    domain = {tuple(row) for row in seen}
-    assert sum(tuple(row) not in domain for row in rows) == pytest.approx(replay * 160, abs=1)
+    assert len(rows) == 20 * 8
+    assert sum(tuple(row) in own for row in rows) == round(replay * 160)
 
 
 def test_a_full_pull_holds_the_weights_where_they_were(plain: runner.Result, cpu: Hardware) -> None:

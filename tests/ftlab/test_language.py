@@ -49,5 +49,14 @@ def test_a_causal_models_blocks_have_an_end_token_between_texts_and_no_frame(cau
     assert causal.decode(stream).startswith("the film<|endoftext|>is dull<|endoftext|>the film")
 
 
+@pytest.mark.parametrize("count", [1, 5, 10**6])
+def test_a_limit_leaves_the_first_blocks_and_reads_no_text_for_others(causal, count: int) -> None:  # type: ignore[no-untyped-def]
+    texts, read = ["the film is dull"] * 2000, []
+    everything = language.blocks(texts, causal, 8)["input_ids"]
+    some = language.blocks((read.append(text) or text for text in texts), causal, 8, count)["input_ids"]
+    assert some == everything[:count]
+    assert len(read) <= (language.TEXTS_AT_ONCE if count <= 5 else len(texts))
+
+
 def test_perplexity_of_a_fair_choice_is_the_number_of_choices() -> None:
     assert language.perplexity(math.log(8192)) == pytest.approx(8192)
