@@ -11,8 +11,8 @@ import math
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm.auto import tqdm
 from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 RUNTIME_BYTES = 400 * 1024**2  # what the libraries take besides weights and activations
 ADAMW_BYTES = 16  # a trained float32 parameter: weight, gradient, two moments
+Arguments = TypeVar("Arguments", bound=TrainingArguments)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,14 @@ class Task:
     collator: Callable[[PreTrainedTokenizerBase], Any]  # its result has the attribute `tokenizer`
     metrics: Callable[[EvalPrediction], dict[str, float]] | None  # None: the loss alone
     shares_loss: bool  # the model itself divides its loss by the number of targets in the whole global batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How large a model is to train: its parameters, and the bytes that one more example in a micro batch takes."""
+
+    parameters: int
+    example_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,31 +97,45 @@ def fit(
             f"{len(train)} training examples do not fill one batch of {config.batch_size}. Take more examples, or "
             f"smaller batches: --set batch_size={max(1, len(train) // 4)}."
         )
-    hw.use(hardware)
     task = task or CLASSIFICATION
+    before: dict[str, float] = {}
 
-    def attempt(batches: hw.Batches) -> Trained:
-        before = {}
+    def trainer_for(batches: hw.Batches) -> Trainer:
         if test is not None:
             # A Trainer that has predicted leaves its model unwrapped: several processes would then train apart.
             untrained = _trainer(make(), train, validation, config, hardware, batches, task)
-            before = evaluate(untrained, test, config.max_length)
+            before.update(evaluate(untrained, test, config.max_length))
             del untrained
         trainer = _trainer(make(), train, validation, config, hardware, batches, task)
         for callback in callbacks:
             trainer.add_callback(callback)
-        return _train(trainer, before, hardware, batches)
+        return trainer
 
-    example = _require_memory(make(), config.max_length, hardware)
-    return hw.with_smaller_batches(attempt, hw.batches(hardware, config.batch_size, example))[0]
+    return replace(fit_trainer(trainer_for, size_of(make(), config.max_length), config, hardware), before=before)
 
 
-def _require_memory(loaded: Loaded, max_length: int, hardware: hw.Hardware) -> int:
-    """Bytes that one more example in a micro batch takes. Raises CourseError when even one does not fit."""
-    parameters, example = loaded.model.num_parameters(), activation_bytes(loaded.model.config, max_length)
-    needed = ADAMW_BYTES * parameters + example + RUNTIME_BYTES
-    hw.require(hardware, needed, f"Training {parameters / 1e6:.1f} M parameters")
-    return example
+def fit_trainer(
+    trainer_for: Callable[[hw.Batches], Trainer], size: Size, config: TrainingConfig, hardware: hw.Hardware
+) -> Trained:
+    """Train the Trainer that `trainer_for` makes for a cut of the global batch; a smaller cut where memory ran out.
+
+    `size` is that of the model. Raises CourseError when memory does not suffice for even one example at a time.
+    """
+    hw.use(hardware)
+    needed = ADAMW_BYTES * size.parameters + size.example_bytes + RUNTIME_BYTES
+    hw.require(hardware, needed, f"Training {size.parameters / 1e6:.1f} M parameters")
+
+    def attempt(batches: hw.Batches) -> Trained:
+        return _train(trainer_for(batches), hardware, batches)
+
+    return hw.with_smaller_batches(attempt, hw.batches(hardware, config.batch_size, size.example_bytes))[0]
+
+
+def size_of(loaded: Loaded, max_length: int) -> Size:
+    """The size of a model that reads texts of `max_length` tokens."""
+    return Size(
+        parameters=loaded.model.num_parameters(), example_bytes=activation_bytes(loaded.model.config, max_length)
+    )
 
 
 def tokenised(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
@@ -175,7 +198,7 @@ class Best(TrainerCallback):
         trainer.model.load_state_dict(self._weights)
 
 
-def _train(trainer: Trainer, before: dict[str, float], hardware: hw.Hardware, batches: hw.Batches) -> Trained:
+def _train(trainer: Trainer, hardware: hw.Hardware, batches: hw.Batches) -> Trained:
     with hw.PeakMemory(hardware) as memory:
         watch = hw.Stopwatch()
         trainer.train()
@@ -183,7 +206,7 @@ def _train(trainer: Trainer, before: dict[str, float], hardware: hw.Hardware, ba
     return Trained(
         trainer=trainer,
         history=_history(trainer.state.log_history),
-        before=before,
+        before={},
         seconds=seconds,
         peak_memory_bytes=memory.bytes,
         batches=batches,
@@ -199,10 +222,9 @@ def _trainer(
     batches: hw.Batches,
     task: Task,
 ) -> Trainer:
-    updates = config.updates or config.epochs * (len(train) // config.batch_size)
     trainer = _WholeBatchTrainer(
         model=loaded.model,
-        args=_arguments(config, hardware, batches, updates),
+        args=arguments(config, hardware, batches, len(train)),
         train_dataset=task.prepare(train, loaded.tokenizer, config.max_length),
         eval_dataset=task.prepare(validation, loaded.tokenizer, config.max_length),
         data_collator=task.collator(loaded.tokenizer),
@@ -216,8 +238,20 @@ def _trainer(
     return trainer
 
 
-def _arguments(config: TrainingConfig, hardware: hw.Hardware, batches: hw.Batches, updates: int) -> TrainingArguments:
-    arguments = TrainingArguments(
+def arguments(
+    config: TrainingConfig,
+    hardware: hw.Hardware,
+    batches: hw.Batches,
+    examples: int,
+    kind: type[Arguments] = TrainingArguments,
+    **more: Any,
+) -> Arguments:
+    """The settings of a Trainer, or of one of trl's (`kind`: SFTConfig, DPOConfig and so on, with their own in `more`).
+
+    `examples` is the number of training examples.
+    """
+    updates = config.updates or config.epochs * (examples // config.batch_size)
+    found = kind(
         output_dir=tempfile.gettempdir(),  # nothing is saved there
         save_strategy="no",
         report_to="none",
@@ -239,10 +273,11 @@ def _arguments(config: TrainingConfig, hardware: hw.Hardware, batches: hw.Batche
         use_cpu=hardware.device == "cpu",
         dataloader_pin_memory=hardware.device == "cuda",
         seed=config.seed,
+        **more,
     )
     # Several GPUs are for `accelerate launch`: one process that spreads over them would enlarge the batch unseen.
-    arguments._n_gpu = min(arguments.n_gpu, 1)
-    return arguments
+    found._n_gpu = min(found.n_gpu, 1)
+    return found
 
 
 class _WholeBatches(LengthGroupedSampler):

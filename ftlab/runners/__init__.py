@@ -18,6 +18,7 @@ NAMES = (
     "transfer",
     "mlm",
     "sft",
+    "instructions",
     "full_vs_peft",
     "overfitting",
     "leakage",
