@@ -69,10 +69,10 @@ def test_running_out_of_memory_gives_the_same_numbers(
 ) -> None:
     train = training._train
 
-    def first_too_large(trainer, before, machine, batches):  # type: ignore[no-untyped-def]
+    def first_too_large(trainer, machine, batches):  # type: ignore[no-untyped-def]
         if batches.micro > 8:
             raise RuntimeError("CUDA out of memory.")
-        return train(trainer, before, machine, batches)
+        return train(trainer, machine, batches)
 
     monkeypatch.setattr(training, "_train", first_too_large)
     retried = sft.run(smoke(), cpu)
