@@ -52,6 +52,21 @@ def encoder(name: str = "minilm", *, labels: int = 2, pretrained: bool = True, s
     return Loaded(model, tokenizer)
 
 
+def span_encoder(name: str = "minilm", *, pretrained: bool = True, seed: int = 0) -> Loaded:
+    """An encoder with a fresh head that scores every token as the start and as the end of an answer.
+
+    Its logits are two of shape [batch, length]. See `encoder` for the rest.
+    """
+    from transformers import AutoModelForQuestionAnswering, set_seed
+
+    set_seed(seed)
+    if name.startswith("tiny-") or not pretrained:
+        return Loaded(AutoModelForQuestionAnswering.from_config(_config(name)), load_tokenizer(name))
+    with _explained(name, ENCODERS):
+        model = AutoModelForQuestionAnswering.from_pretrained(_where(name), dtype="float32")
+    return Loaded(model, load_tokenizer(name))
+
+
 def decoder(name: str = "smollm2", *, seed: int = 0) -> Loaded:
     """A decoder that predicts the next token: logits of shape [batch, length, vocabulary].
 
@@ -94,6 +109,7 @@ def _with_head(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
 
     with _explained(str(folder), ENCODERS):
         merged: PreTrainedModel = PeftModel.from_pretrained(model, folder).merge_and_unload()
+        merged.requires_grad_(True)  # peft froze all but the adapter, and leaves it so
         head = {name: tensor.float() for name, tensor in load_file(folder / "head.safetensors").items()}
     missing = merged.load_state_dict(head, strict=False)
     assert not missing.unexpected_keys

@@ -68,7 +68,9 @@ def test_a_head_is_saved_as_adapter_and_head_and_merged_when_loaded(tmp_path: Pa
     out = made("mlm-head", tmp_path, cpu, epochs=1)
     bare = models.masked_encoder("tiny-bert", pretrained_head=False, seed=0).model
     before = {name: weight.clone() for name, weight in bare.state_dict().items()}
-    merged = models._with_head(bare, out).state_dict()
+    model = models._with_head(bare, out)
+    assert all(parameter.requires_grad for parameter in model.parameters()), "whoever goes on training can"
+    merged = model.state_dict()
     changed = {name for name in before if not torch.equal(before[name], merged[name])}
     assert any(".query.weight" in name for name in changed) and any("transform" in name for name in changed)
     assert not any("embeddings" in name for name in changed)
