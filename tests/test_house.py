@@ -14,9 +14,10 @@ import ftlab
 ROOT = Path(__file__).parents[1]
 # From the ground up: a module imports only from those before it.
 FLOORS = [
-    "errors", "config", "hardware", "results", "checks", "provenance", "claims", "notebooks",
-    "costs", "assets", "data", "leaks", "verdicts", "language", "masked", "models", "domains", "adapters", "readers",
-    "probes", "training", "two_ways", "classifier", "pretraining", "runners", "recording", "cli", "__main__",
+    "errors", "config", "hardware", "results", "checks", "provenance", "claims", "notebooks", "costs", "assets",
+    "data", "leaks", "verdicts", "passages", "spans", "language", "masked", "models", "domains", "adapters",
+    "readers", "probes", "training", "two_ways", "classifier", "pretraining", "runners", "recording", "cli",
+    "__main__",
 ]  # fmt: skip
 
 PUBLISHED = [

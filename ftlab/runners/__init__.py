@@ -18,6 +18,7 @@ NAMES = (
     "transfer",
     "mlm",
     "sft",
+    "question_answering",
     "instructions",
     "full_vs_peft",
     "overfitting",

@@ -1,0 +1,40 @@
+"""Two weight updates of each runner on the real models: what only real weights and texts can break, breaks here."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from ftlab import runners
+from ftlab.hardware import Hardware
+
+SHORT: dict[str, dict[str, Any]] = {
+    "transfer": {"train_examples": 32, "validation_examples": 8, "test_examples": 16, "updates": 2},
+    "hf_vs_pytorch": {"train_examples": 64, "validation_examples": 8, "test_examples": 16},
+    "mlm": {"updates": 2, "held_out_blocks": 4, "labels": 32, "task_updates": 1},
+    "question_answering": {"train_examples": 16, "test_examples": 8, "updates": 2},
+    "instructions": {
+        "train_examples": 8,
+        "validation_examples": 2,
+        "test_examples": 2,
+        "batch_size": 2,
+        "updates": 2,
+        "answer_tokens": 4,
+    },
+    "full_vs_peft": {"train_examples": 32, "validation_examples": 8, "test_examples": 16, "updates": 2}
+    | {"tuning_updates": 1},
+    "overfitting": {"train_examples": 32, "validation_examples": 8, "test_examples": 16, "updates": 2},
+    "forgetting": {"batch_size": 2, "updates": 2, "held_out_blocks": 2, "questions": 2, "replay": 0.5},
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_short_training_of_real_weights_moves_them(name: str, cpu: Hardware) -> None:
+    runner = runners.get(name)
+    result = runner.run(runner.Config.make(runner.PROFILES, "cpu", {"seed": 0, **SHORT[name]}), cpu)  # type: ignore[attr-defined]
+    assert result.metrics and all(math.isfinite(value) for value in result.metrics.values())
+    after = {key: value for key, value in result.metrics.items() if key.endswith("_after") and "loss" in key}
+    for key, value in after.items():
+        assert value != result.metrics[key.replace("_after", "_before")], "nothing was learned"
