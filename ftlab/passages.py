@@ -1,6 +1,6 @@
 """Passages and questions whose answer stands in the passage, written for this course, and how answers are scored.
 
-The people and places are invented: an answer must be read in the text, since nobody can know it.
+Most people and places are invented, so that an answer must be read in the text and cannot be known before.
 Rajpurkar et al. 2016 (SQuAD), section 6.1: exact match and F1, as kept by the library torchmetrics.
 """
 

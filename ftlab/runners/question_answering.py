@@ -1,6 +1,6 @@
 """Supervised fine-tuning on questions: an encoder learns to point at the words of a passage that answer a question.
 
-The passages and questions were written for this course; the people and places in them are invented, so an answer must
+The passages and questions were written for this course; most people and places in them are invented, so an answer must
 be found in the text and cannot be known. Measured as in SQuAD: exact match, and F1 over the words.
 Rajpurkar et al. 2016 (SQuAD), section 6.1; Devlin et al. 2019 (BERT), section 4.2.
 """
