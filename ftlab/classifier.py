@@ -67,7 +67,6 @@ def _measure(trained: Trained, train: Dataset, test: Dataset, config: ReviewsCon
         "train_accuracy": on_train["accuracy"],
         "loss": after["loss"],
         "loss_before": trained.before["loss"],
-        "seconds": trained.seconds,
-        "peak_memory_bytes": float(trained.peak_memory_bytes),
+        **trained.costs,
         "trainable_parameters": float(trained.trainer.model.num_parameters(only_trainable=True)),
     }

@@ -13,10 +13,10 @@ import hashlib
 import html
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ftlab import assets
 from ftlab.errors import CourseError, unknown
@@ -170,6 +170,14 @@ def _elsewhere(source: str, split: str) -> Dataset:
     if bad is not None:
         raise CourseError(f"{source!r} has the label {bad!r}. Labels are whole numbers from 0; turn yours into such.")
     return found[split]
+
+
+def mapped(dataset: Dataset, change: Callable[..., Any], keep: Sequence[str] = (), **more: Any) -> Dataset:
+    """`dataset` with the columns that `change` makes and those to `keep`; `more` goes to Dataset.map. Shows no bar."""
+    from datasets import disable_progress_bars
+
+    disable_progress_bars()
+    return dataset.map(change, remove_columns=[name for name in dataset.column_names if name not in keep], **more)
 
 
 def with_random_labels(dataset: Dataset, share: float, seed: int = 0) -> Dataset:

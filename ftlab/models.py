@@ -39,17 +39,9 @@ def encoder(name: str = "minilm", *, labels: int = 2, pretrained: bool = True, s
     `name` is one of ENCODERS, a folder, or a Hub id. The head is drawn by `seed`; with `pretrained=False` all
     other weights are too, in the same architecture. Raises CourseError when nothing loads under that name.
     """
-    from transformers import AutoModelForSequenceClassification, set_seed
+    from transformers import AutoModelForSequenceClassification
 
-    config, tokenizer = _config(name, num_labels=labels), load_tokenizer(name)
-    if config.pad_token_id is None:
-        config.pad_token_id = tokenizer.pad_token_id  # a decoder that classifies reads its last real token
-    set_seed(seed)
-    if name.startswith("tiny-") or not pretrained:
-        return Loaded(AutoModelForSequenceClassification.from_config(config), tokenizer)
-    with _explained(name, ENCODERS):
-        model = AutoModelForSequenceClassification.from_pretrained(_where(name), config=config, dtype="float32")
-    return Loaded(model, tokenizer)
+    return _headed(AutoModelForSequenceClassification, name, pretrained, seed, num_labels=labels)
 
 
 def span_encoder(name: str = "minilm", *, pretrained: bool = True, seed: int = 0) -> Loaded:
@@ -57,14 +49,23 @@ def span_encoder(name: str = "minilm", *, pretrained: bool = True, seed: int = 0
 
     Its logits are two of shape [batch, length]. See `encoder` for the rest.
     """
-    from transformers import AutoModelForQuestionAnswering, set_seed
+    from transformers import AutoModelForQuestionAnswering
 
+    return _headed(AutoModelForQuestionAnswering, name, pretrained, seed)
+
+
+def _headed(kind: Any, name: str, pretrained: bool, seed: int, **fields: Any) -> Loaded:
+    """The encoder with the fresh head of `kind`, one of transformers' Auto classes; `fields` go to its config."""
+    from transformers import set_seed
+
+    config, tokenizer = _config(name, **fields), load_tokenizer(name)
+    if config.pad_token_id is None:
+        config.pad_token_id = tokenizer.pad_token_id  # a decoder that classifies reads its last real token
     set_seed(seed)
     if name.startswith("tiny-") or not pretrained:
-        return Loaded(AutoModelForQuestionAnswering.from_config(_config(name)), load_tokenizer(name))
+        return Loaded(kind.from_config(config), tokenizer)
     with _explained(name, ENCODERS):
-        model = AutoModelForQuestionAnswering.from_pretrained(_where(name), dtype="float32")
-    return Loaded(model, load_tokenizer(name))
+        return Loaded(kind.from_pretrained(_where(name), config=config, dtype="float32"), tokenizer)
 
 
 def decoder(name: str = "smollm2", *, seed: int = 0) -> Loaded:

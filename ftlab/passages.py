@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ftlab.data import SPLITS
 from ftlab.errors import CourseError, unknown
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 FOLDER = Path(__file__).parent / "qa_sets"
-SPLITS = ("train", "validation", "test")
 TEST_EVERY, VALIDATION_EVERY = 5, 15  # passages: each fifth is for testing, and one of each fifteen for watching
 
 

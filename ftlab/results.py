@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,13 @@ class Result:
         text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1, sort_keys=True, allow_nan=False)
         write_whole(path, text + "\n")
         return path
+
+
+def before_and_after(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """The metrics of both looks, their names ending in _before and _after."""
+    return {f"{name}_before": value for name, value in before.items()} | {
+        f"{name}_after": value for name, value in after.items()
+    }
 
 
 def write_whole(path: Path, text: str) -> None:

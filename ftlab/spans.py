@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ftlab import data
 from ftlab.errors import CourseError
 
 if TYPE_CHECKING:
@@ -25,10 +26,6 @@ def prepare(rows: Dataset, tokenizer: PreTrainedTokenizerBase, length: int) -> D
     Raises CourseError where the answer of a row lies behind the first `length` tokens.
     """
 
-    from datasets import disable_progress_bars
-
-    disable_progress_bars()
-
     def place(row: dict[str, Any]) -> dict[str, Any]:
         encoded = _encoded(tokenizer, [row["question"]], [row["context"]], length)
         begin, end = row["answer_start"], row["answer_start"] + len(row["answers"][0])
@@ -38,10 +35,10 @@ def prepare(rows: Dataset, tokenizer: PreTrainedTokenizerBase, length: int) -> D
                 f"The answer {row['answers'][0]!r} is cut off: question and passage have more than {length} tokens. "
                 "Allow more: --set max_length=192."
             )
-        inputs = {name: encoded[name][0] for name in ("input_ids", "token_type_ids", "attention_mask")}
+        inputs = {name: encoded[name][0] for name in tokenizer.model_input_names}
         return {**inputs, "start_positions": inside[0], "end_positions": inside[-1]}
 
-    return rows.map(place, remove_columns=rows.column_names)
+    return data.mapped(rows, place)
 
 
 def _encoded(
@@ -75,9 +72,9 @@ def answers(
     for start in range(0, len(rows), batch_size):
         some = rows[start : start + batch_size]
         encoded = _encoded(tokenizer, some["question"], some["context"], length, padding=True)
-        names = ("input_ids", "token_type_ids", "attention_mask")
+        inputs = {name: torch.tensor(encoded[name], device=model.device) for name in tokenizer.model_input_names}
         with torch.no_grad():
-            out = model(**{name: torch.tensor(encoded[name], device=model.device) for name in names})
+            out = model(**inputs)
         for row, context in enumerate(some["context"]):
             tokens = _context(encoded, row)
             inside = [token for token, _ in tokens]

@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_pt_utils import LengthGroupedSampler, get_length_grouped_indices
 
+from ftlab import data
 from ftlab import hardware as hw
 from ftlab.config import Count, Positive, RunConfig, Share
 from ftlab.errors import CourseError
@@ -75,6 +76,11 @@ class Trained:
     seconds: float
     peak_memory_bytes: int
     batches: hw.Batches
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """Time and memory, as a result's metrics name them."""
+        return {"seconds": self.seconds, "peak_memory_bytes": float(self.peak_memory_bytes)}
 
 
 def fit(
@@ -140,14 +146,11 @@ def size_of(loaded: Loaded, max_length: int) -> Size:
 
 def tokenised(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
     """`dataset` with the columns input_ids and attention_mask, unpadded, next to label."""
-    import datasets
 
-    datasets.disable_progress_bars()
-    return dataset.map(
-        lambda rows: tokenizer(rows["text"], truncation=True, max_length=max_length),
-        batched=True,
-        remove_columns=[name for name in dataset.column_names if name != "label"],
-    )
+    def tokenise(rows: dict[str, Any]) -> Any:
+        return tokenizer(rows["text"], truncation=True, max_length=max_length)
+
+    return data.mapped(dataset, tokenise, keep=["label"], batched=True)
 
 
 def accuracy(predictions: EvalPrediction) -> dict[str, float]:

@@ -17,7 +17,7 @@ from transformers import TrainerCallback
 from ftlab import adapters, data, domains, language, models, probes, provenance, readers, training
 from ftlab.config import Count, Positive, Share
 from ftlab.hardware import Hardware
-from ftlab.results import Result
+from ftlab.results import Result, before_and_after
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -94,11 +94,9 @@ def run(config: Config, hardware: Hardware) -> Result:
         runner="forgetting",
         config=config.as_dict(),
         metrics={
-            **{f"{name}_before": value for name, value in before.items()},
-            **{f"{name}_after": value for name, value in after.items()},
+            **before_and_after(before, after),
             "distance": distance(start, learned),
-            "seconds": trained.seconds,
-            "peak_memory_bytes": float(trained.peak_memory_bytes),
+            **trained.costs,
         },
         history=trained.history,
         provenance={

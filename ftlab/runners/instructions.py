@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ftlab import adapters, data, models, provenance, readers, training, verdicts
 from ftlab import hardware as hw
 from ftlab.config import Count, Positive
-from ftlab.results import Result
+from ftlab.results import Result, before_and_after
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -86,11 +86,9 @@ def run(config: Config, hardware: hw.Hardware) -> Result:
         runner="instructions",
         config=config.as_dict(),
         metrics={
-            **{f"{name}_before": value for name, value in before.items()},
-            **{f"{name}_after": value for name, value in after.items()},
+            **before_and_after(before, after),
             "trainable_parameters": float(trainable),
-            "seconds": trained.seconds,
-            "peak_memory_bytes": float(trained.peak_memory_bytes),
+            **trained.costs,
         },
         history=trained.history,
         provenance={
@@ -159,9 +157,6 @@ def _trainer(
 
 def _conversations(rows: Dataset) -> Dataset:
     """Rows with the columns prompt and completion, each a list of one message, as trl wants them."""
-    from datasets import disable_progress_bars
-
-    disable_progress_bars()
 
     def conversation(row: dict[str, Any]) -> dict[str, Any]:
         taught = verdicts.answer(row["text"], row["label"])
@@ -170,7 +165,7 @@ def _conversations(rows: Dataset) -> Dataset:
             "completion": [{"role": "assistant", "content": taught}],
         }
 
-    return rows.map(conversation, remove_columns=rows.column_names)
+    return data.mapped(rows, conversation)
 
 
 def _answers(loaded: models.Loaded, test: Dataset, config: Config) -> tuple[dict[str, float], list[str]]:

@@ -79,8 +79,7 @@ def run(config: Config, hardware: Hardware) -> Result:
         metrics={
             **curve(train["text"], test["text"], right["train"], right["test"]),
             **_without_a_network(config),
-            "seconds": trained.seconds,
-            "peak_memory_bytes": float(trained.peak_memory_bytes),
+            **trained.costs,
         },
         history=trained.history,
         provenance=provenance.of("leakage", config, PROFILES, hardware, data_version(config), trained.batches),

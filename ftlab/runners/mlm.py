@@ -15,7 +15,7 @@ from ftlab import classifier, domains, language, masked, models, provenance
 from ftlab.config import Count, Positive
 from ftlab.hardware import Hardware
 from ftlab.results import Result
-from ftlab.training import Task, Trained, TrainingConfig, fit
+from ftlab.training import Task, TrainingConfig, fit
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -77,7 +77,7 @@ def run(config: Config, hardware: Hardware) -> Result:
     return Result(
         runner="mlm",
         config=config.as_dict(),
-        metrics={**found, **found_after, **_costs(trained)},
+        metrics={**found, **found_after, **trained.costs},
         history=trained.history,
         provenance={
             **provenance.of("mlm", config, PROFILES, hardware, data_version(config), trained.batches),
@@ -156,7 +156,3 @@ def _classifier(config: Config, read: PreTrainedModel) -> models.Loaded:
 
 def _guesses(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> dict[str, list[tuple[str, float]]]:
     return {sentence: masked.fill(model, tokenizer, sentence) for sentence in SENTENCES}
-
-
-def _costs(trained: Trained) -> dict[str, float]:
-    return {"seconds": trained.seconds, "peak_memory_bytes": float(trained.peak_memory_bytes)}

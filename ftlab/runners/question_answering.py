@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ftlab import data, models, passages, provenance, spans, training
 from ftlab.config import Count, Positive
 from ftlab.hardware import Hardware
-from ftlab.results import Result
+from ftlab.results import Result, before_and_after
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -57,16 +57,14 @@ def run(config: Config, hardware: Hardware) -> Result:
     make = functools.partial(models.span_encoder, config.model, pretrained=config.pretrained, seed=config.seed)
     before, answers_before = _answers(make(), test, config)
     trained = training.fit(make, train, validation, None, config, hardware, _task())
-    learned = models.Loaded(trained.trainer.model, make().tokenizer)
+    learned = models.Loaded(trained.trainer.model, trained.trainer.data_collator.tokenizer)
     after, answers_after = _answers(learned, test, config)
     return Result(
         runner="question_answering",
         config=config.as_dict(),
         metrics={
-            **{f"{name}_before": value for name, value in before.items()},
-            **{f"{name}_after": value for name, value in after.items()},
-            "seconds": trained.seconds,
-            "peak_memory_bytes": float(trained.peak_memory_bytes),
+            **before_and_after(before, after),
+            **trained.costs,
         },
         history=trained.history,
         provenance={

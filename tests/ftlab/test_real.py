@@ -10,9 +10,10 @@ import pytest
 from ftlab import runners
 from ftlab.hardware import Hardware
 
+FEW = {"train_examples": 32, "validation_examples": 8, "test_examples": 16}
 SHORT: dict[str, dict[str, Any]] = {
-    "transfer": {"train_examples": 32, "validation_examples": 8, "test_examples": 16, "updates": 2},
-    "hf_vs_pytorch": {"train_examples": 64, "validation_examples": 8, "test_examples": 16},
+    "transfer": {**FEW, "updates": 2},
+    "hf_vs_pytorch": {**FEW, "train_examples": 64},
     "mlm": {"updates": 2, "held_out_blocks": 4, "labels": 32, "task_updates": 1},
     "question_answering": {"train_examples": 16, "test_examples": 8, "updates": 2},
     "instructions": {
@@ -23,9 +24,8 @@ SHORT: dict[str, dict[str, Any]] = {
         "updates": 2,
         "answer_tokens": 4,
     },
-    "full_vs_peft": {"train_examples": 32, "validation_examples": 8, "test_examples": 16, "updates": 2}
-    | {"tuning_updates": 1},
-    "overfitting": {"train_examples": 32, "validation_examples": 8, "test_examples": 16, "updates": 2},
+    "full_vs_peft": {**FEW, "updates": 2, "tuning_updates": 1},
+    "overfitting": {**FEW, "updates": 2},
     "forgetting": {"batch_size": 2, "updates": 2, "held_out_blocks": 2, "questions": 2, "replay": 0.5},
 }
 
