@@ -17,7 +17,7 @@ course: ## the whole course: models, a measured run, exercises, a graded demo cl
 	@ftlab run sft
 	@echo "[3/6] exercises from their masters"
 	@autograder release
-	@echo "[4/6] the grader: the reference must get everything, the stub nothing"
+	@echo "[4/6] the grader: the reference must get everything, the stub nothing, wrong answers less (as recorded)"
 	@autograder audit
 	@echo "[5/6] the book"
 	@jupyter-book build . -W --keep-going
@@ -25,11 +25,12 @@ course: ## the whole course: models, a measured run, exercises, a graded demo cl
 	@autograder demo
 	@echo "Open $(CURDIR)/$(PAGE)"
 
-test: ## set up, lint, types, and all tests
+test: ## set up, lint, types, the audit of the exercises, and all tests
 	@tools/setup.sh test
 	@$(MAKE) --no-print-directory lint
 	ftlab fetch
-	pytest
+	autograder audit --check
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadgroup
 
 lint: ## style, types, and exercises that are out of date
 	ruff check .

@@ -14,15 +14,19 @@ import ftlab
 ROOT = Path(__file__).parents[1]
 # From the ground up: a module imports only from those before it.
 FLOORS = [
-    "errors", "config", "hardware", "results", "checks", "provenance", "claims", "notebooks", "costs", "assets",
-    "data", "leaks", "verdicts", "passages", "spans", "language", "masked", "models", "domains", "adapters",
-    "readers", "probes", "training", "two_ways", "classifier", "pretraining", "runners", "recording", "cli",
-    "__main__",
+    "errors", "config", "hardware", "results", "figures", "checks", "provenance", "claims", "exercises", "notebooks",
+    "progress", "checking", "costs",
+    "savings", "preferences", "comparisons", "labels", "sittings", "labelled", "labellers", "assets", "data", "leaks",
+    "careless", "verdicts", "passages", "spans", "language", "masked", "models", "domains", "adapters", "anchors",
+    "footprint", "readers", "probes", "completions", "policies", "divergence", "gold", "training", "two_ways",
+    "classifier", "rewards", "ppo", "rloo", "best_of", "feedback", "stages", "preference_losses", "preference_training",
+    "frontiers", "pretraining", "runners", "recording", "exhibits", "widgets", "magic", "cli", "__main__",
 ]  # fmt: skip
 
 PUBLISHED = [
-    "*.md", "*.txt", "*.toml", "*.yml", "Makefile", "tools/*", "ftlab/**/*.py", "autograder/**/*.py", "book/**/*.md",
-    "book/**/*.py", "book/results/**/*.json", "solutions/**/*.md", "exercises/**/*.ipynb",
+    "*.md", "*.txt", "*.toml", "*.yml", "Makefile", "tools/*", "ftlab/**/*.py", "autograder/**/*.py",
+    "autograder/templates/*", "book/**/*.md", "book/**/*.py", "book/results/**/*.json", "solutions/**/*.md",
+    "exercises/**/*.ipynb",
 ]  # fmt: skip
 
 
@@ -58,6 +62,12 @@ def test_modules_import_only_from_floors_below(file: Path) -> None:
 def test_runners_import_only_from_below_and_not_one_another(file: Path) -> None:
     used = {room(name) for name in imports(file) if name.startswith("ftlab.")}
     assert used <= set(FLOORS[: FLOORS.index("runners")])
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "ftlab" / "widgets").glob("*.py")), ids=lambda file: file.stem)
+def test_widgets_import_only_from_below(file: Path) -> None:
+    used = {room(name) for name in imports(file) if name.startswith("ftlab.")}
+    assert used <= set(FLOORS[: FLOORS.index("widgets") + 1])
 
 
 def test_ftlab_and_autograder_meet_at_checks_only() -> None:

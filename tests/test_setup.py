@@ -51,3 +51,10 @@ def test_an_old_python_is_refused(tree: Path) -> None:
     done = setup(tree, "course", PYTHON="old")
     assert done.returncode == 1
     assert "Python 3.11 or newer is needed, and 'old' is not" in done.stderr
+
+
+def test_files_stay_together_where_tests_run_in_two_processes(request: pytest.FixtureRequest) -> None:
+    """pytest 9.2 with pytest-xdist 3.8 ignored the groups without a word, and graders met in each other's slots."""
+    if not request.config.getoption("loadgroup", False):
+        pytest.skip("one process, or no groups asked for")
+    assert request.node.nodeid.endswith("@test_setup")

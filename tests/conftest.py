@@ -1,0 +1,38 @@
+"""How tests are shared out between processes (`pytest -n 2 --dist loadgroup`), where that is asked for; a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+GRADER = Path(__file__).parent / "autograder"
+LONGEST = ("autograder", "test_real")  # begun first: one that begins last keeps a single process busy at the end
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file stays in one process, for what its tests share. So does the grader, whose slots are the machine's."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: _group(item) not in LONGEST)
+
+
+def _group(item: pytest.Item) -> str:
+    return "autograder" if item.path.is_relative_to(GRADER) else item.path.stem
+
+
+@pytest.fixture(scope="module")  # no longer: while one is open, Playwright refuses another in the same process
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield browser
+        browser.close()
