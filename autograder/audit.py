@@ -1,207 +1,182 @@
 """Is the grader itself right? The reference must earn everything, the stub nothing, and a wrong answer not all.
 
-The reference and the stub go through the real nbgrader. The wrong answers (those that the master anticipates, and
-the reference spoiled in the ways of `autograder.spoil`) run one after another in one kernel, each followed by its
-exercise's visible and hidden tests. An anticipated mistake must also be told by name.
-
-All code that runs here is the author's own: no student's notebook belongs into the audit.
+Reference and stub go through the real judge and through plain nbgrader. The wrong answers (`autograder.bank`) go
+through the real judge, one at a time, each in a notebook whose other answers are empty. An anticipated mistake must
+also be told by name, in the visible test. All of it is recorded; `again` judges a part of it once more.
 """
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import json
 import shutil
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
 
-from autograder.classroom import Classroom, error_of, surroundings
-from autograder.master import Exercise, Master, is_answer, is_helper, is_test
-from autograder.release import source_notebook, write
-from autograder.spoil import SPOILERS
-from ftlab import checks
-from ftlab.checks import CourseError
+from autograder.audit_record import Report, Row, key_of, path_beside, read
+from autograder.bank import ANTICIPATED, MUTANT, Candidate, bank
+from autograder.classroom import Classroom
+from autograder.equivalent import Equivalent, load
+from autograder.examiner import Examiner, Verdict
+from autograder.master import Master
 
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
-
-Tell = Callable[[str], None]  # is told, in a few words, what is being done
+Step = Callable[[int, int, str], None]  # how many are done, of how many, and what is going on
 
 
-class Candidate(NamedTuple):
-    """A wrong answer on trial; `mistake` holds the words that the visible test should say, if any."""
-
-    exercise: str
-    label: str
-    code: str
-    mistake: str = ""
+def silent(done: int, total: int, what: str) -> None:
+    """Tell nobody."""
 
 
-@dataclass
-class Row:
-    """What the audit found for one exercise."""
-
-    name: str
-    points: int
-    reference: float | None  # points of the model solution; None where a person marks it
-    stub: float | None  # points of the notebook as released
-    tried: int = 0  # wrong answers
-    escaped: list[str] = field(default_factory=list)  # wrong answers that passed
-    unnamed: list[str] = field(default_factory=list)  # anticipated mistakes that the visible test did not name
-    faulty: list[str] = field(default_factory=list)  # wrong answers at which the test itself broke
-
-    @property
-    def right(self) -> bool:
-        """Whether this exercise is graded as it should be."""
-        marked = self.reference is None or self.reference == self.points
-        return marked and self.stub == 0 and not (self.escaped or self.unnamed or self.faulty)
-
-
-@dataclass
-class Report:
-    """The audit of one master, and the key of the contents that it holds for."""
-
-    master: str
-    key: str
-    seconds: float
-    rows: list[Row]
-
-    @property
-    def right(self) -> bool:
-        """Whether every exercise is graded as it should be."""
-        return all(row.right for row in self.rows)
-
-
-def content_key(master: Master) -> str:
-    """A key that changes with the master, the checks, the autograder, or the libraries that grade."""
-    digest = hashlib.sha256()
-    package = Path(__file__).parent
-    for path in [master.path, Path(checks.__file__), *sorted(package.glob("*.py"))]:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    for library in ("nbgrader", "torch", "numpy", "ipykernel"):
-        digest.update(f"{library}=={version(library)}".encode())
-    return digest.hexdigest()[:16]
-
-
-def audit(master: Master, folder: Path, tell: Tell = lambda what: None) -> Report:
-    """Audit one master; the record in `folder` is used instead if its contents are the same."""
-    key = content_key(master)
-    record = folder / f"{master.name}.json"
-    kept = _read(record)
-    if kept is not None and kept.key == key:
-        return kept
+def audit(master: Master, step: Step = silent) -> Report:
+    """Audit one master in full."""
     start = time.monotonic()
-    rows = _grade_reference_and_stub(master, folder / f"{master.name}.course", tell)
-    bank = [found for exercise in master.exercises for found in candidates(exercise)]
-    tell(f"{master.name}: {len(bank)} wrong answers")
-    for candidate, visible, full in trial(master, bank):
-        judge(rows[candidate.exercise], candidate, visible, full)
-    report = Report(master.name, key, round(time.monotonic() - start, 1), list(rows.values()))
-    write(record, json.dumps(asdict(report), indent=1) + "\n")
-    return report
+    equivalent = load(master)
+    rows = {exercise.name: Row(exercise.name, exercise.points) for exercise in master.exercises}
+    seconds, broken = _by_nbgrader(master, rows, step)
+    with Examiner(master) as examiner:
+        _by_judge(master, rows, examiner)
+        candidates = list(bank(master))
+        for number, candidate in enumerate(candidates):
+            step(number, len(candidates), f"{master.name}: wrong answers")
+            note(rows[candidate.exercise], candidate, *tried(examiner, candidate))
+    for name, row in rows.items():
+        _account(row, [one for one in candidates if one.exercise == name], equivalent.get(name, []))
+    spent = round(time.monotonic() - start)
+    return Report(master.name, key_of(master), spent, seconds, broken, list(rows.values()))
 
 
-def _read(path: Path) -> Report | None:
-    """A report as written, or None where there is none that can be read."""
+def _by_nbgrader(master: Master, rows: dict[str, Row], step: Step) -> tuple[float, list[str]]:
+    """What the reference and the stub earn in plain nbgrader; the seconds that the notebook takes with all model
+    solutions, and the cells of it that fail."""
+    folder = Path(tempfile.mkdtemp(prefix="audit-"))
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return Report(**{**found, "rows": [Row(**row) for row in found["rows"]]})
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+        room = Classroom(folder, master)
+        step(0, 0, f"{master.name}: release by nbgrader")
+        room.release()
+        room.submit("reference", {exercise.name: exercise.solution for exercise in master.exercises})
+        room.submit("stub", {})
+        step(0, 0, f"{master.name}: reference and stub, graded by nbgrader")
+        start = time.monotonic()
+        reference = room.grade("reference")
+        seconds = round(time.monotonic() - start, 1)
+        broken = [f"{cell}: {error[:200]}" for cell, error in room.errors("reference").items()]
+        stub = room.grade("stub")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    for name, row in rows.items():
+        row.nbgrader = (reference[name].points, stub[name].points)
+    return seconds, broken
 
 
-def _grade_reference_and_stub(master: Master, folder: Path, tell: Tell) -> dict[str, Row]:
-    shutil.rmtree(folder, ignore_errors=True)
-    room = Classroom(folder, master)
-    tell(f"{master.name}: release by nbgrader")
-    room.release()
-    room.submit("reference", {exercise.name: exercise.solution for exercise in master.exercises})
-    room.submit("stub", {})
-    tell(f"{master.name}: the reference, graded by nbgrader")
-    reference = room.grade("reference")
-    tell(f"{master.name}: the stub, graded by nbgrader")
-    stub = room.grade("stub")
-    shutil.rmtree(folder, ignore_errors=True)
-    return {
-        exercise.name: Row(exercise.name, exercise.points, reference[exercise.name].points, stub[exercise.name].points)
-        for exercise in master.exercises
-    }
+def _by_judge(master: Master, rows: dict[str, Row], examiner: Examiner) -> None:
+    """What the reference and the stub earn by the judge; and each model solution when all others are missing."""
+    solved = {exercise.name: exercise.solution for exercise in master.exercises if not exercise.manual}
+    together, empty = examiner.grade(solved), examiner.grade({})
+    for name, row in rows.items():
+        row.reference, row.stub = together[name].points, empty[name].points
+        row.alone = examiner.grade({name: solved[name]})[name].points if name in solved else None
 
 
-# --- wrong answers -------------------------------------------------------------------------------------------
+def tried(examiner: Examiner, candidate: Candidate) -> tuple[Verdict, Verdict | None]:
+    """How the tests took a wrong answer; for an anticipated mistake also how the visible tests alone did."""
+    answer = {candidate.exercise: candidate.code}
+    seen = examiner.grade(answer, visible_only=True) if candidate.kind == ANTICIPATED else None
+    return examiner.grade(answer)[candidate.exercise], seen[candidate.exercise] if seen else None
 
 
-def candidates(exercise: Exercise) -> Iterator[Candidate]:
-    """The wrong answers for one exercise: the anticipated ones, and the reference spoiled."""
-    if exercise.manual:
+def note(row: Row, candidate: Candidate, verdict: Verdict, seen: Verdict | None) -> None:
+    """Write into `row` how a wrong answer was taken: it should earn less than all."""
+    passes = verdict.points == row.points
+    if verdict.fault:
+        row.faulty.append(f"{candidate.label}: {verdict.fault}")
+    if candidate.kind == MUTANT:
+        row.mutants += 1
+        row.ends = dict(Counter(row.ends) + Counter([verdict.result]))
+        row.survivors += [_lines_of(candidate)] if passes else []
         return
-    for mistake, code in exercise.wrong:
-        yield Candidate(exercise.name, mistake, code, mistake)
-    name = _defined(exercise.solution)
-    for label, spoiler in SPOILERS.items():
-        if label == "detached" and "checks.grad(" not in exercise.hidden_tests:
-            continue  # without a gradient in the tests it is the right answer
-        lines = ["", "from autograder import spoil", f"{name} = spoil.{spoiler_name(spoiler)}({name})"]
-        yield Candidate(exercise.name, label, exercise.solution + "\n".join(lines))
+    row.wrong += 1
+    row.escaped += [candidate.label] if passes else []
+    if seen is not None and not (seen.result == "failed" and candidate.mistake in seen.message):
+        row.unnamed.append(f"{candidate.label} (it says: {seen.message or 'nothing'})")
 
 
-def spoiler_name(spoiler: Callable[..., Any]) -> str:
-    """The name under which `autograder.spoil` holds a spoiler."""
-    from autograder import spoil
-
-    return next(name for name, value in vars(spoil).items() if value is spoiler)
+def _lines_of(mutant: Candidate) -> dict[str, str]:
+    return {"was": mutant.was, "becomes": mutant.becomes}
 
 
-def _defined(code: str) -> str:
-    """The name of the first function that an answer defines."""
-    for node in ast.parse(code).body:
-        if isinstance(node, ast.FunctionDef):
-            return node.name
-    raise CourseError("An answer cell should define a function at its top level; this one does not:\n" + code)
+def _account(row: Row, candidates: Sequence[Candidate], listed: Sequence[Equivalent]) -> None:
+    """Take the equivalent mutants out of the survivors; an entry of the list must be a survivor."""
+    mutants = [_lines_of(one) for one in candidates if one.kind == MUTANT]
+    for entry in listed:
+        lines = {"was": entry.was, "becomes": entry.becomes}
+        count = mutants.count(lines)
+        if not count or row.survivors.count(lines) != count:
+            reason = "the tests catch it" if count else "no mutant is like this"
+            row.untrue.append(f"{entry.was} -> {entry.becomes} ({reason})")
+            continue
+        row.equivalent += count
+        row.survivors = [survivor for survivor in row.survivors if survivor != lines]
 
 
-def trial(master: Master, bank: list[Candidate]) -> Iterator[tuple[Candidate, str, str]]:
-    """Run each candidate with the visible tests and with all tests; yields the two errors, '' for a pass."""
-    import nbformat
-    from nbclient import NotebookClient
-
-    source = source_notebook(master)
-    given = [cell for cell in source.cells if is_helper(cell) or (is_answer(cell) and cell.cell_type == "code")]
-    tests = {cell.id: cell.source for cell in source.cells if is_test(cell)}
-    of = {exercise.name: exercise for exercise in master.exercises}
-    code = [cell.source for cell in given]
-    for candidate in bank:
-        exercise = of[candidate.exercise]
-        code += [candidate.code, exercise.visible_tests, candidate.code, tests[exercise.test_name]]
-    cells = [nbformat.v4.new_code_cell(text, id=f"cell-{number}") for number, text in enumerate(code)]
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=source.metadata)
-    extra = ["--IPKernelApp.log_level=ERROR"]
-    with surroundings(master.path.parents[1]):
-        NotebookClient(notebook, timeout=120, allow_errors=True, extra_arguments=extra).execute()
-    _check_given(cells[: len(given)], master)
-    for number, candidate in enumerate(bank):
-        visible, full = (cells[len(given) + 4 * number + offset] for offset in (1, 3))
-        yield candidate, error_of(visible), error_of(full)
+# --- a part of it again --------------------------------------------------------------------------------------
 
 
-def _check_given(cells: list[NotebookNode], master: Master) -> None:
-    errors = [error for error in map(error_of, cells) if error]
-    if errors:
-        raise CourseError(f"A helper cell of {master.path} fails: {errors[0]}. Run the master as a notebook once.")
+def outdated(master: Master) -> str:
+    """Why the record beside a master does not hold; '' if it does."""
+    found = read(path_beside(master))
+    if found is None:
+        return "it was never audited"
+    return "" if found.key == key_of(master) else "it has changed since it was audited"
 
 
-def judge(row: Row, candidate: Candidate, visible: str, full: str) -> None:
-    """Note in `row` how the tests took a wrong answer: they should fail, and by a check."""
-    row.tried += 1
-    faults = [error for error in (visible, full) if error.startswith(("AuthorError", "CourseError"))]
-    if faults:
-        row.faulty.append(f"{candidate.label}: {faults[0]}")
-    elif not full:
-        row.escaped.append(candidate.label)
-    elif candidate.mistake and candidate.mistake not in visible:
-        row.unnamed.append(candidate.label)
+def part_of(masters: Sequence[Master], number: int, parts: int = 10) -> dict[str, range]:
+    """Which wrong answers of which masters, by their place in the bank, are the part `number` of all of them."""
+    sizes = {master.name: sum(row.wrong + row.mutants for row in _recorded(master).rows) for master in masters}
+    return parts_of(sizes, number, parts)
+
+
+def parts_of(sizes: Mapping[str, int], number: int, parts: int) -> dict[str, range]:
+    """The part `number` of so many things by name. The parts are even and cover everything once, and each lies in as
+    few names as can be, since each master costs a start."""
+    total = sum(sizes.values())
+    first, last = total * number // parts, total * (number + 1) // parts
+    found, start = {}, 0
+    for name, size in sizes.items():
+        mine = range(max(first - start, 0), min(last - start, size))
+        if mine:
+            found[name] = mine
+        start += size
+    return found
+
+
+def again(master: Master, places: range, step: Step = silent) -> list[str]:
+    """Judge these wrong answers, the reference and the stub once more; what is not as recorded, a sentence each."""
+    recorded = {row.name: row for row in _recorded(master).rows}
+    equivalent = {name: {(one.was, one.becomes) for one in entries} for name, entries in load(master).items()}
+    fresh = {exercise.name: Row(exercise.name, exercise.points) for exercise in master.exercises}
+    with Examiner(master) as examiner:
+        _by_judge(master, fresh, examiner)
+        candidates = list(bank(master))[places.start : places.stop]
+        for number, candidate in enumerate(candidates):
+            step(number, len(candidates), f"{master.name}: a tenth of the wrong answers again")
+            if (candidate.was, candidate.becomes) not in equivalent.get(candidate.exercise, set()):
+                note(fresh[candidate.exercise], candidate, *tried(examiner, candidate))
+    return [f"{name}: {problem}" for name, row in fresh.items() for problem in _differences(row, recorded[name])]
+
+
+def _differences(fresh: Row, recorded: Row) -> list[str]:
+    found = []
+    for what in ("reference", "alone", "stub"):
+        if getattr(fresh, what) != getattr(recorded, what):
+            found.append(f"{what}: {getattr(fresh, what)} points, and {getattr(recorded, what)} are recorded")
+    for what in ("escaped", "unnamed", "faulty", "survivors"):
+        new = [label for label in getattr(fresh, what) if label not in getattr(recorded, what)]
+        found += [f"{what}, and this is not recorded: {label}" for label in new]
+    return found
+
+
+def _recorded(master: Master) -> Report:
+    found = read(path_beside(master))
+    assert found is not None, "`outdated` is asked before"
+    return found

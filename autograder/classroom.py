@@ -33,10 +33,11 @@ class Score(NamedTuple):
 
 
 class Classroom:
-    """One assignment of a course that lies in `folder`; the masters lie in `solutions`."""
+    """One assignment of a course that lies in `folder`; its gradebook lies there too, or at `url`."""
 
-    def __init__(self, folder: Path, master: Master) -> None:
+    def __init__(self, folder: Path, master: Master, url: str = "") -> None:
         self.folder, self.master = folder.resolve(), master
+        self.url = url or f"sqlite:///{self.folder / 'gradebook.db'}"
 
     def release(self, seed: int | None = None) -> None:
         """Write the source notebook and let nbgrader make the student version from it."""
@@ -69,27 +70,31 @@ class Classroom:
         from nbgrader.api import Gradebook
 
         name = self.master.name
-        with Gradebook(f"sqlite:///{self.folder / 'gradebook.db'}", "ftlab") as gradebook:
+        with Gradebook(self.url, "ftlab") as gradebook:
             submission = gradebook.find_submission_notebook(name, name, student)
             found = {grade.name: Score(_points(grade), grade.max_score) for grade in submission.grades}
         return {exercise.name: found[exercise.test_name] for exercise in self.master.exercises}
 
     def messages(self, student: str) -> dict[str, str]:
         """What went wrong in each exercise's test cell, in the check's own words; '' where nothing did."""
+        errors = self.errors(student)
+        return {exercise.name: errors.get(exercise.test_name, "") for exercise in self.master.exercises}
+
+    def errors(self, student: str) -> dict[str, str]:
+        """Every cell of the graded notebook that ended with an error, by its id."""
         import nbformat
 
         name = self.master.name
         path = self.folder / "autograded" / student / name / f"{name}.ipynb"
         notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-        errors = {cell.id: error_of(cell) for cell in notebook.cells}
-        return {exercise.name: errors.get(exercise.test_name, "") for exercise in self.master.exercises}
+        return {cell.id: error for cell in notebook.cells if (error := error_of(cell))}
 
     def _run(self, what: str, verb: str, *arguments: str) -> None:
         """Call a verb of nbgrader's API; raise CourseError with the end of its log if it fails."""
         from nbgrader.apps import NbGraderAPI
 
         with surroundings(self.master.path.parents[1]):
-            reply = getattr(NbGraderAPI(config=settings(self.folder)), verb)(*arguments)
+            reply = getattr(NbGraderAPI(config=settings(self.folder, self.url)), verb)(*arguments)
         if not reply["success"]:
             log = (reply.get("log") or reply.get("error") or "").splitlines()
             reason = "\n".join([line for line in log if line.strip()][-12:])

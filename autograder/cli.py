@@ -1,33 +1,38 @@
-"""The command line: release, audit, demo."""
+"""The command line: release, demo; and the verbs for a class, from the modules ending in _cli."""
 
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autograder import audit_cli, doctor_cli, grading_cli, publishing_cli
+from autograder.records import InfrastructureError
 from ftlab.checks import CourseError
 
 if TYPE_CHECKING:
-    from autograder.audit import Report, Row, Tell
-    from autograder.demo import Graded
+    from autograder.demo import Graded, Tell
     from autograder.master import Master
 
 OWN_PROCESS = (
     "It runs the notebooks in your own process, without a sandbox: use it only for notebooks you wrote yourself. "
-    "Students' notebooks have to wait for the sandboxed grader."
+    "Grade students' notebooks with `autograder grade`."
 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb. Returns 0, or 1 if something is wrong; bad usage exits with 2."""
+    """Run one verb. Returns 0, 1 if something is wrong, or 2 if the machine is; bad usage exits with 2."""
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
         return code
+    except InfrastructureError as error:
+        print(f"autograder: {error}", file=sys.stderr)
+        return 2
     except CourseError as error:
         print(f"autograder: {error}", file=sys.stderr)
         return 1
@@ -45,15 +50,17 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     release = _verb(verbs, "release", _release, "write the student notebooks from the masters")
     release.add_argument("--check", action="store_true", help="write nothing; exit 1 and show what is out of date")
-    audit = _verb(verbs, "audit", _audit, "prove that the reference earns all, the stub nothing", OWN_PROCESS)
-    audit.add_argument("--work", type=Path, metavar="FOLDER", help="keeps the records (_build/audit)")
     demo = _verb(verbs, "demo", _demo, "grade a demo class of three by nbgrader", OWN_PROCESS)
     demo.add_argument("--work", type=Path, metavar="FOLDER", help="the nbgrader courses (_build/demo)")
+    for more in (audit_cli, doctor_cli, grading_cli, publishing_cli):
+        more.add_verbs(functools.partial(_verb, verbs), _masters)
     return parser
 
 
 def _verb(verbs: Any, name: str, run: Any, about: str, more: str = "") -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(name, help=about, description=f"{about}. {more}".strip())
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name, help=about, description=f"{about}. {more}".strip(), allow_abbrev=False
+    )
     parser.add_argument("--course", type=Path, default=Path(), metavar="FOLDER", help="holds solutions/ (here)")
     parser.add_argument("names", nargs="*", metavar="NAME", help="an assignment, such as 05-sft (all)")
     parser.set_defaults(run=run)
@@ -89,17 +96,6 @@ def _release(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _audit(arguments: argparse.Namespace) -> int:
-    from autograder.audit import audit
-
-    work = arguments.work or arguments.course / "_build" / "audit"
-    with _telling() as tell:
-        reports = [audit(master, work, tell) for master in _masters(arguments)]
-    for report in reports:
-        _print_report(report)
-    return 0 if all(report.right for report in reports) else 1
-
-
 def _demo(arguments: argparse.Namespace) -> int:
     from autograder.demo import grade_class
 
@@ -122,31 +118,6 @@ def _telling() -> Iterator[Tell]:
         return
     with console.status("starting") as status:
         yield status.update
-
-
-def _print_report(report: Report) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"audit of {report.master}", caption=f"measured in {report.seconds} s", title_justify="left")
-    for heading in ("exercise", "points", "reference", "stub", "wrong answers caught", ""):
-        table.add_column(heading, justify="left" if heading in ("exercise", "") else "right")
-    for row in report.rows:
-        caught = f"{row.tried - len(row.escaped) - len(row.faulty)} / {row.tried}" if row.tried else "by hand"
-        verdict = "[green]right[/]" if row.right else "[red]WRONG[/]"
-        table.add_row(row.name, str(row.points), _show(row.reference), _show(row.stub), caught, verdict)
-    Console().print(table)
-    for row in report.rows:
-        _print_faults(row)
-
-
-def _print_faults(row: Row) -> None:
-    for label in row.escaped:
-        print(f"{row.name}: this wrong answer passes: {label}")
-    for label in row.unnamed:
-        print(f"{row.name}: the visible test does not name this mistake: {label}")
-    for label in row.faulty:
-        print(f"{row.name}: the test itself fails at: {label}")
 
 
 def _print_class(master: Master, graded: list[Graded]) -> None:

@@ -25,7 +25,7 @@ def reference_for(name: str, seed: int) -> tuple[SimpleNamespace, Callable[[int]
 
     Raises CourseError if the masters are not found.
     """
-    return _reference(solutions_folder() / name / f"{name}.md"), functools.partial(checks.seeds, base=seed)
+    return reference_of(solutions_folder() / name / f"{name}.md"), functools.partial(checks.seeds, base=seed)
 
 
 def solutions_folder() -> Path:
@@ -41,7 +41,7 @@ def solutions_folder() -> Path:
 
 
 @functools.lru_cache(maxsize=4)
-def _reference(path: Path) -> SimpleNamespace:
+def reference_of(path: Path) -> SimpleNamespace:
     """Run the helper cells and the solutions of a master, and nothing else, in a namespace of their own."""
     names: dict[str, Any] = {"__name__": f"reference of {path.stem}"}
     for cell in read_cells(path)[0]:

@@ -13,14 +13,16 @@ START_SECONDS = 120
 NO_SUCH_TAG = "no-cell-has-this-tag"
 
 
-def settings(course: Path | None = None) -> Config:
-    """nbgrader's configuration, for the course folder `course` if one is given."""
+def settings(course: Path | None = None, url: str = "") -> Config:
+    """nbgrader's configuration, for the course folder `course` and the gradebook at `url` if these are given."""
     from traitlets.config import Config
 
     config = Config()
     config.CourseDirectory.course_id = "ftlab"
     if course is not None:
         config.CourseDirectory.root = str(course)
+    if url:
+        config.CourseDirectory.db_url = url
     config.Execute.timeout = CELL_SECONDS
     config.Execute.startup_timeout = START_SECONDS
     # "graceful", the default, hangs for seconds in about one of nine notebooks.

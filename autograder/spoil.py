@@ -1,6 +1,7 @@
 """Ways to spoil a right function, so that the audit can see whether its tests notice.
 
-Each takes a function and returns one with the same arguments and a worse answer.
+Each takes a function, and how often the visible tests call it, and returns one with the same arguments and a worse
+answer. The text of this module travels into the box with the answer that it spoils, so it imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 Function = Callable[..., Any]
+Spoiler = Callable[..., Function]
 
 
 def _everywhere(change: Callable[[Any], Any], value: Any) -> Any:
@@ -21,8 +23,8 @@ def _everywhere(change: Callable[[Any], Any], value: Any) -> Any:
     return change(value)
 
 
-def _spoiler(change: Callable[[Any], Any]) -> Callable[[Function], Function]:
-    def spoil(function: Function) -> Function:
+def _spoiler(change: Callable[[Any], Any]) -> Spoiler:
+    def spoil(function: Function, visible_calls: int = 0) -> Function:
         @functools.wraps(function)
         def spoiled(*args: Any, **kwargs: Any) -> Any:
             return _everywhere(change, function(*args, **kwargs))
@@ -54,7 +56,9 @@ def _one_dimension_more(value: Any) -> Any:
 
 def _other_dtype(value: Any) -> Any:
     if not _is_tensor(value):
-        return float(value) if isinstance(value, int) else str(value)
+        if isinstance(value, int):
+            return float(value)
+        return value.encode() if isinstance(value, str) else str(value)
     return value.double() if value.is_floating_point() else value.float()
 
 
@@ -70,7 +74,7 @@ dtype = _spoiler(_other_dtype)
 detached = _spoiler(_detached)
 
 
-def nothing(function: Function) -> Function:
+def nothing(function: Function, visible_calls: int = 0) -> Function:
     """Compute, and forget to return."""
 
     @functools.wraps(function)
@@ -80,7 +84,7 @@ def nothing(function: Function) -> Function:
     return spoiled
 
 
-def empty(function: Function) -> Function:
+def empty(function: Function, visible_calls: int = 0) -> Function:
     """An empty answer of the right type."""
 
     @functools.wraps(function)
@@ -91,19 +95,20 @@ def empty(function: Function) -> Function:
     return spoiled
 
 
-def first_answer(function: Function) -> Function:
-    """Right the first time and the same ever after: what a copied visible answer does."""
+def copied(function: Function, visible_calls: int = 0) -> Function:
+    """Right in the visible tests, and ever after the last of these answers."""
     answers: list[Any] = []
 
     @functools.wraps(function)
     def spoiled(*args: Any, **kwargs: Any) -> Any:
-        answers.append(function(*args, **kwargs) if not answers else answers[0])
-        return answers[0]
+        if len(answers) < max(1, visible_calls):
+            answers.append(function(*args, **kwargs))
+        return answers[-1]
 
     return spoiled
 
 
-def first_argument(function: Function) -> Function:
+def first_argument(function: Function, visible_calls: int = 0) -> Function:
     """Give back what came in."""
 
     @functools.wraps(function)
@@ -126,8 +131,8 @@ def _change_in_place(value: Any) -> bool:
     return isinstance(value, list) or _is_tensor(value)
 
 
-def changed_input(function: Function) -> Function:
-    """Right in the first three calls, as in a visible test; then the input is changed before it is used.
+def changed_input(function: Function, visible_calls: int = 0) -> Function:
+    """Right in the visible tests; then the input is changed before it is used.
 
     A hidden test that hands the same objects to the reference afterwards would find both answers equal. Where
     there is nothing that can be changed, the answer is None.
@@ -137,13 +142,36 @@ def changed_input(function: Function) -> Function:
     @functools.wraps(function)
     def spoiled(*args: Any, **kwargs: Any) -> Any:
         calls.append(None)
-        wrong = len(calls) > 3 and not _change_in_place((*args, *kwargs.values()))
+        wrong = len(calls) > visible_calls and not _change_in_place((*args, *kwargs.values()))
         return None if wrong else function(*args, **kwargs)
 
     return spoiled
 
 
-SPOILERS: dict[str, Function] = {
+def counted(function: Function, calls: list[None]) -> Function:
+    """The function itself; each call adds one to `calls`."""
+
+    @functools.wraps(function)
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        calls.append(None)
+        return function(*args, **kwargs)
+
+    return counting
+
+
+def in_class(cls: type[Any], spoiler: Callable[[Function], Function]) -> type[Any]:
+    """A class like `cls` whose `forward` (of any instance) is spoiled."""
+    me: list[Any] = []
+    spoiled = spoiler(lambda *args, **kwargs: cls.forward(me[-1], *args, **kwargs))
+
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        me[:] = [self]
+        return spoiled(*args, **kwargs)
+
+    return type(cls.__name__, (cls,), {"forward": forward})
+
+
+SPOILERS: dict[str, Spoiler] = {
     "zeros": zeros,
     "ones": ones,
     "NaN": nan,
@@ -152,7 +180,7 @@ SPOILERS: dict[str, Function] = {
     "detached": detached,
     "returns None": nothing,
     "empty": empty,
-    "always the first answer": first_answer,
+    "copied visible answers": copied,
     "returns its input": first_argument,
     "changes its input": changed_input,
 }

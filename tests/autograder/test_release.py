@@ -119,7 +119,7 @@ def test_the_reference_is_found_by_the_environment_variable(small, monkeypatch, 
 
 def test_bad_usage_and_bad_masters_have_their_exit_codes(small, tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
-        cli.main(["regrade"])
+        cli.main(["none"])
     assert caught.value.code == 2
     capsys.readouterr()
     assert cli.main(["release", "--course", str(tmp_path / "nowhere")]) == 1
@@ -131,8 +131,7 @@ def test_bad_usage_and_bad_masters_have_their_exit_codes(small, tmp_path, capsys
     assert not (tmp_path / "exercises").exists()
 
 
-@pytest.mark.parametrize("verb", ["audit", "demo"])
-def test_the_help_says_that_there_is_no_sandbox(verb, capsys):
+def test_the_help_says_that_there_is_no_sandbox(capsys):
     with pytest.raises(SystemExit):
-        cli.main([verb, "--help"])
+        cli.main(["demo", "--help"])
     assert "without a sandbox" in " ".join(capsys.readouterr().out.split())
