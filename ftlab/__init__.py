@@ -6,26 +6,42 @@ Everything here is loaded on first use, so `import ftlab` answers at once and wi
 from __future__ import annotations
 
 import importlib
+import sys
 from types import ModuleType
+from typing import Any
 
 __version__ = "0.1.0"
 __all__ = [
     "assets",
     "checks",
     "claims",
+    "comparisons",
+    "completions",
     "config",
     "costs",
     "data",
     "errors",
+    "exhibits",
+    "figures",
+    "footprint",
+    "gold",
     "hardware",
+    "labelled",
+    "labellers",
+    "labels",
     "language",
     "masked",
     "models",
     "notebooks",
+    "passages",
+    "policies",
+    "probes",
     "results",
     "runners",
+    "savings",
     "training",
     "two_ways",
+    "widgets",
 ]
 
 
@@ -38,3 +54,18 @@ def __getattr__(name: str) -> ModuleType:
 
 def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """For `%load_ext ftlab`: the magic %check."""
+    importlib.import_module("ftlab.magic").install(shell)
+
+
+def _in_a_notebook() -> None:
+    """A notebook that imports ftlab has %check without a further line."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        load_ipython_extension(shell)
+
+
+_in_a_notebook()

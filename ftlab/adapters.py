@@ -63,7 +63,8 @@ def _only(model: PreTrainedModel, method: str) -> PreTrainedModel:
     """Freeze the body, or everything in it but the biases."""
     for name, parameter in model.base_model.named_parameters():
         parameter.requires_grad = method == "bitfit" and name.endswith("bias")
-    if not any(parameter.requires_grad for parameter in model.parameters()):
+    body = any(parameter.requires_grad for parameter in model.base_model.parameters())
+    if not any(parameter.requires_grad for parameter in model.parameters()) or (method == "bitfit" and not body):
         raise CourseError(f"A {model.config.model_type} has nothing that {method!r} could train. Take another method.")
     return model
 
@@ -108,6 +109,17 @@ def merged(model: Any) -> PreTrainedModel:
     """An adapted model as a plain one: what was learned is added to the weights it belongs to."""
     plain: PreTrainedModel = model.merge_and_unload()
     return plain
+
+
+def merging_difference(model: Any, batch: Any) -> float:
+    """The largest difference of a logit on `batch` between an adapted model and its merged self; it stays merged."""
+    import torch
+
+    model.eval()
+    with torch.no_grad():
+        apart = model(**batch).logits
+        together = merged(model)(**batch).logits
+    return float((apart - together).abs().max())
 
 
 def saved_bytes(model: PreTrainedModel) -> int:

@@ -298,8 +298,8 @@ def _compare_length(actual: Sequence[Any], expected: Sequence[Any], where: str) 
 def _compare_keys(actual: dict[Any, Any], expected: dict[Any, Any], where: str) -> _Difference | None:
     if any(type(key) not in (str, int) for key in actual):
         return _Difference(where, "has a key that is neither text nor a whole number")
-    missing = [repr(key) for key in expected if key not in actual]
-    extra = [repr(key) for key in actual if key not in expected]
+    missing = [_show(key) for key in expected if key not in actual]
+    extra = [_show(key) for key in actual if key not in expected]
     if not missing and not extra:
         return None
     parts = [f"lacks the key {', '.join(missing)}"] if missing else []
@@ -360,7 +360,8 @@ def _shape_difference(got: tuple[int, ...], wanted: tuple[int, ...], where: str)
 
 
 def _shape(shape: tuple[int, ...]) -> str:
-    return "[" + ", ".join(map(str, shape)) + "]" if shape else "[] (a single number)"
+    shown = [*map(str, shape[:20]), "..."] if len(shape) > 20 else list(map(str, shape))
+    return "[" + ", ".join(shown) + "]" if shape else "[] (a single number)"
 
 
 def _value_difference(mine: Any, right: Any, equal: Any, where: str) -> _Difference:

@@ -33,7 +33,7 @@ def train(
 ) -> tuple[Trained, dict[str, float]]:
     """Fine-tune the encoder of `config`, or what `make` makes; measure on the test split before and after."""
     train, validation, test = splits(config)
-    make = make or functools.partial(model, config, labels=max(train["label"]) + 1)
+    make = make or functools.partial(model, config)
     trained = fit(make, train, validation, test, config, hardware)
     return trained, _measure(trained, train, test, config)
 
@@ -48,12 +48,15 @@ def splits(config: ReviewsConfig) -> tuple[Dataset, Dataset, Dataset]:
     """Training, validation and test reviews. The seed draws which training reviews are labelled."""
     train = data.reviews(config.source, "train", config.train_examples, config.seed)
     validation = data.reviews(config.source, "validation", config.validation_examples)
-    return train, validation, data.reviews(config.source, "test", config.test_examples)
+    test = data.reviews(config.source, "test", config.test_examples)
+    data.require_classes(train, validation, test)
+    return train, validation, test
 
 
-def model(config: ReviewsConfig, labels: int = 2) -> models.Loaded:
-    """The encoder of `config`, pretrained or not, with a head for so many labels that its seed draws."""
-    return models.encoder(config.model, labels=labels, pretrained=config.pretrained, seed=config.seed)
+def model(config: ReviewsConfig, layers: int | None = None) -> models.Loaded:
+    """The encoder of `config`, pretrained or not, with a head that its seed draws; so many `layers`, or all."""
+    labels = max(splits(config)[0]["label"]) + 1
+    return models.encoder(config.model, labels=labels, pretrained=config.pretrained, seed=config.seed, layers=layers)
 
 
 def _measure(trained: Trained, train: Dataset, test: Dataset, config: ReviewsConfig) -> dict[str, float]:

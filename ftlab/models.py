@@ -33,15 +33,21 @@ class Loaded(NamedTuple):
     tokenizer: PreTrainedTokenizerBase
 
 
-def encoder(name: str = "minilm", *, labels: int = 2, pretrained: bool = True, seed: int = 0) -> Loaded:
+def encoder(
+    name: str = "minilm", *, labels: int = 2, pretrained: bool = True, seed: int = 0, layers: int | None = None
+) -> Loaded:
     """An encoder with a fresh classification head: logits of shape [batch, labels].
 
     `name` is one of ENCODERS, a folder, or a Hub id. The head is drawn by `seed`; with `pretrained=False` all
-    other weights are too, in the same architecture. Raises CourseError when nothing loads under that name.
+    other weights are too, in the same architecture. `layers` keeps so many from the bottom; None: all. Raises
+    CourseError when nothing loads under that name, or when the model has fewer layers.
     """
     from transformers import AutoModelForSequenceClassification
 
-    return _headed(AutoModelForSequenceClassification, name, pretrained, seed, num_labels=labels)
+    fields = {} if layers is None else {"num_hidden_layers": layers}
+    if layers is not None and layers > (most := _config(name).num_hidden_layers):
+        raise CourseError(f"layers is {layers}, and {name!r} has {most}. Take 1 to {most}: --set layers={most}.")
+    return _headed(AutoModelForSequenceClassification, name, pretrained, seed, num_labels=labels, **fields)
 
 
 def span_encoder(name: str = "minilm", *, pretrained: bool = True, seed: int = 0) -> Loaded:
@@ -59,8 +65,9 @@ def _headed(kind: Any, name: str, pretrained: bool, seed: int, **fields: Any) ->
     from transformers import set_seed
 
     config, tokenizer = _config(name, **fields), load_tokenizer(name)
-    if config.pad_token_id is None:
-        config.pad_token_id = tokenizer.pad_token_id  # a decoder that classifies reads its last real token
+    if config.model_type != "bert":  # a decoder that classifies reads its last token, which must not be padding
+        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+        tokenizer.padding_side, config.pad_token_id = "left", tokenizer.pad_token_id
     set_seed(seed)
     if name.startswith("tiny-") or not pretrained:
         return Loaded(kind.from_config(config), tokenizer)
@@ -192,9 +199,9 @@ def _config(name: str, **more: Any) -> PreTrainedConfig:
     # Dropout is off in the tiny models: two processes draw it differently, and smoke runs are compared exactly.
     if name == "tiny-bert":
         sizes = {**TINY, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-        return BertConfig(vocab_size=len(_tiny_tokenizer()), max_position_embeddings=512, **sizes, **more)
+        return BertConfig(vocab_size=len(_tiny_tokenizer()), max_position_embeddings=512, **{**sizes, **more})
     if name == "tiny-llama":
-        return LlamaConfig(vocab_size=len(_tiny_tokenizer()), max_position_embeddings=512, **TINY, **more)
+        return LlamaConfig(vocab_size=len(_tiny_tokenizer()), max_position_embeddings=512, **{**TINY, **more})
     with _explained(name, (*ENCODERS, *DECODERS)):
         return AutoConfig.from_pretrained(_where(name), **more)
 

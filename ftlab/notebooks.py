@@ -6,26 +6,27 @@ Only for a notebook of one's own: its code runs here, as the person who calls th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ftlab.errors import CourseError
+from ftlab.exercises import Exercise, find
+from ftlab.exercises import read as read
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 CELL_SECONDS = 180  # a cell that takes longer is stopped
+STUB = "YOUR ANSWER HERE"  # what nbgrader puts into the cell of a free-text answer
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_HEADING = re.compile(r"^## (Exercise \d+: .+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What became of one exercise; `message` is empty when its visible tests passed."""
 
-    name: str
+    name: str  # the exercise's title
     passed: bool
     message: str = ""
 
@@ -36,45 +37,16 @@ def check(path: Path) -> list[Outcome]:
     A cell that fails does not stop the ones behind it. Raises CourseError when `path` is not an exercise notebook.
     """
     notebook = read(path)
-    if not any(_is_test(cell) for cell in notebook.cells):
-        raise CourseError(f"{path} has no exercises in it. Give a notebook of exercises/, or your copy of one.")
+    exercises = find(notebook, path)
     _execute(notebook, path)
-    return list(_outcomes(notebook))
+    return [_outcome(exercise, notebook) for exercise in exercises]
 
 
-def _outcomes(notebook: NotebookNode) -> Iterator[Outcome]:
-    """One outcome an exercise, under the exercise's own heading."""
-    heading, answer = "", None
-    for cell in notebook.cells:
-        if found := _HEADING.search(cell.source if cell.cell_type == "markdown" else ""):
-            heading = found[1]
-        marks: dict[str, Any] = cell.metadata.get("nbgrader", {})
-        if marks.get("solution"):
-            answer = cell
-        if marks.get("solution") and marks.get("grade"):
-            yield Outcome(heading or marks["grade_id"], True, "answered in words; a person marks it")
-        elif _is_test(cell):
-            yield _outcome(heading or marks["grade_id"], cell, answer)
-
-
-def read(path: Path) -> NotebookNode:
-    """The notebook at `path`. Raises CourseError when it is not one."""
-    import nbformat
-
-    try:
-        notebook = nbformat.read(path, as_version=4)
-        nbformat.validate(notebook)
-    except Exception as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0][:120]
-        raise CourseError(
-            f"{path} is not a notebook that can be read ({reason}). Save it again in Jupyter as .ipynb."
-        ) from error
-    return notebook
-
-
-def _is_test(cell: NotebookNode) -> bool:
-    marks: dict[str, Any] = cell.metadata.get("nbgrader", {})
-    return cell.cell_type == "code" and bool(marks.get("grade")) and not marks.get("solution")
+def by_hand(exercise: Exercise) -> Outcome:
+    """The outcome of a question that a person marks: whether there is an answer at all."""
+    if STUB in exercise.source:
+        return Outcome(exercise.title, False, "Not answered yet.")
+    return Outcome(exercise.title, True, "answered in words; a person marks it")
 
 
 def _execute(notebook: NotebookNode, path: Path) -> None:
@@ -101,15 +73,18 @@ def _execute(notebook: NotebookNode, path: Path) -> None:
         ) from error
 
 
-def _outcome(name: str, test: NotebookNode, answer: NotebookNode | None) -> Outcome:
+def _outcome(exercise: Exercise, notebook: NotebookNode) -> Outcome:
     """A test that failed is told by its own error, unless the answer cell itself could not run."""
-    error = _error(test)
-    if error:
-        own = _error(answer) if answer is not None else None
-        return Outcome(name, False, f"Your cell cannot run. {_sentence(*own)}" if own else _sentence(*error))
+    if exercise.test is None:
+        return by_hand(exercise)
+    test = notebook.cells[exercise.test]
+    if error := _error(test):
+        own = _error(notebook.cells[exercise.answer]) if exercise.answer is not None else None
+        message = f"Your cell cannot run. {sentence(*own)}" if own else sentence(*error)
+        return Outcome(exercise.title, False, message)
     if test.execution_count is None:
-        return Outcome(name, False, "It was not run.")
-    return Outcome(name, True)
+        return Outcome(exercise.title, False, "It was not run.")
+    return Outcome(exercise.title, True)
 
 
 def _error(cell: NotebookNode) -> tuple[str, str] | None:
@@ -118,7 +93,7 @@ def _error(cell: NotebookNode) -> tuple[str, str] | None:
     return (errors[0].ename, errors[0].evalue) if errors else None
 
 
-def _sentence(kind: str, value: str) -> str:
+def sentence(kind: str, value: str) -> str:
     """An error as a student should read it: a check's own words, or the kind and what Python said."""
     text = _COLOURS.sub("", value).strip()
     if kind == "NotImplementedError":

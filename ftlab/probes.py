@@ -29,6 +29,7 @@ TASKS = (
     "summarisation",
     "translation",
 )
+MORE = ("knowledge",)  # asked where forgetting is measured
 FOUND = ("conversation", "question_answering")  # a written answer is right when it holds the words asked for
 OVERLAP = ("summarisation", "translation")  # a written answer is compared with ours, word by word
 GAP = "___"
@@ -68,11 +69,11 @@ class Probe:
 
 
 def load(task: str) -> Probe:
-    """The probe of one of TASKS. Raises CourseError, naming all tasks, when there is none."""
+    """The probe of one of TASKS or MORE. Raises CourseError, naming all tasks, when there is none."""
     import yaml
 
-    if task not in TASKS:
-        raise unknown("probe", task, list(TASKS))
+    if task not in (*TASKS, *MORE):
+        raise unknown("probe", task, [*TASKS, *MORE])
     entry = yaml.safe_load((FOLDER / f"{task}.yml").read_text(encoding="utf-8"))
     items = tuple(_item(item) for item in entry.pop("items"))
     return Probe(task=task, items=items, **entry)

@@ -1,4 +1,4 @@
-"""Results of runs: one JSON file a run, summaries over seeds, tables and curves. The only source of numbers.
+"""Results of runs: one JSON file a run, summaries over seeds, tables. The only source of numbers.
 
 A Result's key is made from what decides its numbers (runner, config, data), so a recorded run stays valid as
 long as these are the same, and a run that was made already is found again.
@@ -19,11 +19,11 @@ from ftlab.errors import CourseError
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
 FORMAT = 1  # of the JSON file; raise it when a field changes its meaning
 UNITS = {
     "accuracy": "share",
+    "exact_match": "share",
     "share": "share",
     "f1": "share",
     "ratio": "plain",
@@ -114,7 +114,13 @@ def load(path: Path | str) -> Result:
 def load_all(folder: Path | str) -> list[Result]:
     """All results below `folder`, in a fixed order (by config, then seed)."""
     runs = [load(path) for path in sorted(Path(folder).rglob("*.json"))]
-    return sorted(runs, key=lambda run: (run.runner, json.dumps({**run.config, "seed": 0}), run.seed))
+    return sorted(runs, key=lambda run: (run.runner, _order(run.config), run.seed))
+
+
+def _order(config: Mapping[str, Any]) -> list[tuple[bool, float, str]]:
+    """What configs are sorted by: numbers by their size, everything else by its text; the seed does not count."""
+    values = [value for name, value in sorted(config.items()) if name != "seed"]
+    return [(False, value, "") if isinstance(value, int | float) else (True, 0, str(value)) for value in values]
 
 
 def select(runs: Sequence[Result], **wanted: Any) -> list[Result]:
@@ -140,6 +146,11 @@ class Summary:
     high: float
     n: int
     values: tuple[float, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether several seeds gave one and the same value: nothing was drawn, so their spread says nothing."""
+        return self.n > 1 and len(set(self.values)) == 1
 
 
 def summarise(values: Sequence[float]) -> Summary:
@@ -194,7 +205,7 @@ def show(metric: str, value: float) -> str:
         case "seconds":
             return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"
         case "bytes":
-            return f"{value / 1024**3:.2f} GB"
+            return f"{value / 1024**3:.2f} GB" if abs(value) >= 1024**3 / 10 else f"{value / 1024**2:.1f} MB"
         case "count":
             return f"{value:,.0f}"
         case _ if value == 0 or 0.001 <= abs(value) < 1000:
@@ -204,55 +215,52 @@ def show(metric: str, value: float) -> str:
 
 
 def show_summary(metric: str, found: Summary) -> str:
-    """A summary for a reader: '83.1 % (82.0 % to 84.2 %, 5 seeds)'."""
+    """A summary for a reader: '83.1 % (82.0 % to 84.2 %, 5 seeds)'; where no seed differs, there is no interval."""
     if found.n == 1:
         return f"{show(metric, found.mean)} (1 seed)"
+    if found.same:
+        return f"{show(metric, found.mean)} (in all {found.n} seeds)"
     return f"{show(metric, found.mean)} ({show(metric, found.low)} to {show(metric, found.high)}, {found.n} seeds)"
 
 
 def table(runs: Sequence[Result], by: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
-    """One row for each combination of the config fields `by`, one column for each metric, ready to read."""
+    """One row for each combination of the config fields `by`, one column for each metric, ready to read.
+
+    A metric that not every run of a row has is a dash, or says how many have it.
+    """
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    for key, group in _groups(runs, by).items():
-        shown = {metric: show_summary(metric, summary(group, metric)) for metric in metrics}
+    for key, group in groups(runs, by).items():
+        shown = {metric: _cell(group, metric) for metric in metrics}
         rows.append({**dict(zip(by, key, strict=True)), **shown})
     return pd.DataFrame(rows, columns=[*by, *metrics])
 
 
-def _groups(runs: Sequence[Result], by: Sequence[str]) -> dict[tuple[Any, ...], list[Result]]:
-    groups: dict[tuple[Any, ...], list[Result]] = {}
+def _cell(group: Sequence[Result], metric: str) -> str:
+    having = sum(metric in run.metrics for run in group)
+    if having == len(group):
+        return show_summary(metric, summary(group, metric))
+    return f"{having} of {len(group)} runs have it" if having else "-"
+
+
+def groups(runs: Sequence[Result], by: Sequence[str]) -> dict[tuple[Any, ...], list[Result]]:
+    """The runs by their values of the config fields `by`."""
+    found: dict[tuple[Any, ...], list[Result]] = {}
     for run in runs:
-        groups.setdefault(tuple(run.config.get(name) for name in by), []).append(run)
-    return groups
+        found.setdefault(tuple(run.config.get(name) for name in by), []).append(run)
+    return found
 
 
-def curves(runs: Sequence[Result], x: str, y: str, by: str, ax: Axes | None = None) -> Axes:
-    """Draw `y` of the histories over `x`, one line for each value of the config field `by`: mean and 95 % band."""
-    import matplotlib.pyplot as plt
-
-    ax = ax or plt.subplots(figsize=(7, 4))[1]
-    for (value,), group in _groups(runs, [by]).items():
-        points = _points(group, x, y)
-        xs = sorted(points)
-        found = [summarise(points[at]) for at in xs]
-        (line,) = ax.plot(xs, [s.mean for s in found], marker="o", markersize=3, label=f"{by} = {value}")
-        ax.fill_between(xs, [s.low for s in found], [s.high for s in found], color=line.get_color(), alpha=0.2)
-    ax.set_xlabel(x)
-    ax.set_ylabel(y.replace("_", " "))
-    ax.legend()
-    return ax
-
-
-def _points(runs: Sequence[Result], x: str, y: str) -> dict[float, list[float]]:
-    points: dict[float, list[float]] = {}
+def points(runs: Sequence[Result], x: str, y: str) -> dict[float, list[float]]:
+    """The values of `y` in the histories of these runs, by `x`. Raises CourseError where no row has it."""
+    found: dict[float, list[float]] = {}
     for run in runs:
         for row in run.history:
             if y in row:
-                points.setdefault(row[x], []).append(row[y])
-    if not points:
+                found.setdefault(row[x], []).append(row[y])
+    if not found:
         raise CourseError(
             f"No history row has {y!r}. They have: {sorted({k for r in runs for h in r.history for k in h})}."
         )
-    return points
+    return found

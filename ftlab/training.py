@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +20,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler, get_length_group
 
 from ftlab import data
 from ftlab import hardware as hw
-from ftlab.config import Count, Positive, RunConfig, Share
+from ftlab.config import Count, Positive, RunConfig, Share, Strength
 from ftlab.errors import CourseError
 from ftlab.models import Loaded, activation_bytes
 
@@ -43,7 +43,7 @@ class TrainingConfig(RunConfig):
     learning_rate: Positive = 5e-5  # the highest one, after the warm-up; AdamW (Loshchilov and Hutter 2019)
     batch_size: Count = 32  # examples a weight update, over all processes together
     max_length: Count = 64  # tokens; longer texts are cut
-    weight_decay: Share = 0.01  # pull of every weight towards zero; higher is stronger
+    weight_decay: Strength = 0.01  # pull of every weight towards zero; higher is stronger
     warmup: Share = 0.1  # part of the updates in which the learning rate climbs from zero
     evaluations: Count = 4  # looks at the validation set, evenly spread over the training
 
@@ -86,7 +86,7 @@ class Trained:
 def fit(
     make: Callable[[], Loaded],
     train: Dataset,
-    validation: Dataset,
+    validation: Dataset | Mapping[str, Dataset],
     test: Dataset | None,
     config: TrainingConfig,
     hardware: hw.Hardware,
@@ -95,8 +95,9 @@ def fit(
 ) -> Trained:
     """Train the model that `make` makes (anew for each attempt) on `train`; look at `validation` on the way.
 
-    The data sets have the columns that the task prepares: text and label for CLASSIFICATION, the default. Raises
-    CourseError when memory does not suffice, or when the training examples do not fill one batch.
+    The data sets have the columns that the task prepares: text and label for CLASSIFICATION, the default. Where there
+    are several validation sets by name, the history has a `NAME_loss` for each. Raises CourseError when memory does not
+    suffice, or when the training examples do not fill one batch.
     """
     if len(train) < config.batch_size:
         raise CourseError(
@@ -138,7 +139,13 @@ def fit_trainer(
 
 
 def size_of(loaded: Loaded, max_length: int) -> Size:
-    """The size of a model that reads texts of `max_length` tokens."""
+    """The size of a model that reads texts of `max_length` tokens. Raises CourseError where it cannot read so many."""
+    most = getattr(loaded.model.config, "max_position_embeddings", max_length)
+    if max_length > most:
+        raise CourseError(
+            f"max_length is {max_length}, and this model reads {most} tokens at most. Longer texts are cut: "
+            f"--set max_length={most}."
+        )
     return Size(
         parameters=loaded.model.num_parameters(), example_bytes=activation_bytes(loaded.model.config, max_length)
     )
@@ -219,17 +226,22 @@ def _train(trainer: Trainer, hardware: hw.Hardware, batches: hw.Batches) -> Trai
 def _trainer(
     loaded: Loaded,
     train: Dataset,
-    validation: Dataset,
+    validation: Dataset | Mapping[str, Dataset],
     config: TrainingConfig,
     hardware: hw.Hardware,
     batches: hw.Batches,
     task: Task,
 ) -> Trainer:
+    def prepared(rows: Dataset) -> Dataset:
+        return task.prepare(rows, loaded.tokenizer, config.max_length)
+
+    several = isinstance(validation, Mapping)
+    looked_at = {n: prepared(rows) for n, rows in validation.items()} if several else prepared(validation)
     trainer = _WholeBatchTrainer(
         model=loaded.model,
         args=arguments(config, hardware, batches, len(train)),
-        train_dataset=task.prepare(train, loaded.tokenizer, config.max_length),
-        eval_dataset=task.prepare(validation, loaded.tokenizer, config.max_length),
+        train_dataset=prepared(train),
+        eval_dataset=looked_at,
         data_collator=task.collator(loaded.tokenizer),
         compute_metrics=task.metrics,
         callbacks=[Progress()],
@@ -349,13 +361,12 @@ class Progress(TrainerCallback):
 
 def _history(log: list[dict[str, float]]) -> list[dict[str, float]]:
     """The Trainer's log as rows of step, epoch, and what was measured then."""
-    names = {"loss": "loss", "eval_loss": "validation_loss", "eval_accuracy": "validation_accuracy"}
-    rows = [
-        {
-            "step": row["step"],
-            "epoch": row["epoch"],
-            **{new: row[old] for old, new in names.items() if old in row},
-        }
-        for row in log
-    ]
+    rows = [{**_measured(row), "step": row["step"], "epoch": row["epoch"]} for row in log]
     return [row for row in rows if len(row) > 2]
+
+
+def _measured(row: dict[str, float]) -> dict[str, float]:
+    """Losses and accuracies of a row of the log: `validation_loss`, or `NAME_loss` where the set has a name."""
+    named = {old: old.removeprefix("eval_") for old in row if old.startswith("eval_") and old.endswith("_loss")}
+    names = {**named, "loss": "loss", "eval_loss": "validation_loss", "eval_accuracy": "validation_accuracy"}
+    return {names[old]: value for old, value in row.items() if old in names}

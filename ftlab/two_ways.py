@@ -76,7 +76,8 @@ def by_hand(
     """The loop: every step that the Trainer takes, in the open.
 
     With a `folder` it keeps a log and a checkpoint there; called again after a stop it goes on from that, and returns
-    the losses from there on. In several processes of torch.distributed each computes its part of every batch.
+    the losses from there on: on a CPU the same to the last bit, on a GPU not, whose random numbers are not kept. In
+    several processes of torch.distributed each computes its part of every batch.
     """
     set_seed(config.seed)
     model.train()

@@ -11,7 +11,7 @@ from ftlab.config import RunConfig
 from ftlab.errors import unknown
 from ftlab.hardware import Hardware
 
-NAMES = ("gpt", "mlm-head")
+NAMES = ("gpt", "mlm-head", "gold-judge")
 
 
 class Recipe(Protocol):

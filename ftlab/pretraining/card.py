@@ -22,14 +22,15 @@ def write(
     facts: dict[str, Any],
     about: str,
     base: str = "",
+    how_well: str = "",
 ) -> None:
     """Write README.md (for people) and training.json (recipe and log, for programs) beside the weights in `out`.
 
     `facts` holds loss (nats a predicted token on held-out text), updates, log, and what else is worth keeping.
+    `how_well` is a section on how good the model is, where it is no language model.
     """
     rows = {**config.as_dict(), "updates": facts["updates"]}
     settings = "\n".join(f"| {field} | {value} |" for field, value in rows.items())
-    perplexity = language.perplexity(facts["loss"])
     command, machine = f"ftlab pretrain {recipe}", provenance.machine_name(hardware)
     write_whole(
         out / "README.md",
@@ -42,9 +43,7 @@ language: en
 
 {about}
 
-## How well it predicts
-
-On held-out reviews the loss is {facts["loss"]:.3f} nats a predicted token: a perplexity of {perplexity:.1f}.
+{how_well or _predicts(facts["loss"])}
 
 ## How it was made
 
@@ -57,3 +56,9 @@ On held-out reviews the loss is {facts["loss"]:.3f} nats a predicted token: a pe
     )
     kept = {"config": config.as_dict(), "versions": provenance.versions(), **facts}
     write_whole(out / "training.json", json.dumps(kept, indent=1, sort_keys=True) + "\n")
+
+
+def _predicts(loss: float) -> str:
+    return f"""## How well it predicts
+
+On held-out reviews the loss is {loss:.3f} nats a predicted token: a perplexity of {language.perplexity(loss):.1f}."""

@@ -18,8 +18,7 @@ from ftlab.hardware import Hardware, use
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from peft import LoraConfig
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 NAME = models.HEAD
 BASE = "base_model: sentence-transformers/all-MiniLM-L6-v2\n"  # a line of the card that the Hub understands
@@ -74,22 +73,24 @@ PROFILES: dict[str, dict[str, Any]] = {
 def make(config: Config, hardware: Hardware, work: Path, out: Path, say: Callable[[str], None]) -> None:
     """Write the English, train, and save adapter and head (float16), tokenizer and model card to `out`."""
     from ftlab import masked
-    from ftlab.pretraining import card, english, resumable
+    from ftlab.pretraining import adapter, card, english, resumable
 
     use(hardware)
     work.mkdir(parents=True, exist_ok=True)
     model, tokenizer = models.masked_encoder(config.model, pretrained_head=False, seed=config.seed)
     written = english.texts(config.english + config.held_out, config.seed, work / "english.jsonl", say, config.writer)
     train, held_out = _rows(config, tokenizer, written)
-    model = _with_adapter(model, config)
+    lora = adapter.lora(config.rank, r"bert\.encoder\..*\.(query|key|value|dense)")
+    adapter.inject(model, lora, model.cls, but="decoder.weight")  # that one is the table of word vectors
     hide = masked.Hide(tokenizer)
     asked = {name: masked.hidden_once(rows, hide) for name, rows in held_out.items()}
     say(f"{NAME}: {model.num_parameters(only_trainable=True):,} trained parameters, {len(train)} blocks an epoch")
     found = resumable.train(model, train, asked["reviews"], masked.Collator(hide), config.as_dict(), hardware, work)
     scores = {name: masked.score(model, rows) for name, rows in asked.items()}
     fills = {sentence: masked.fill(model, tokenizer, sentence) for sentence in SENTENCES} if _real(config) else {}
-    _save(model, config, out)
-    facts = {**found, "scores": scores, "fills": fills}
+    adapter.save(model, lora, "cls", out)
+    # The Trainer's loss is a mean over batches; the card has one number for one thing, the mean over hidden words.
+    facts = {**found, "loss": scores["reviews"]["loss"], "scores": scores, "fills": fills}
     card.write("mlm-head", out, config, hardware, facts, _card(facts), base=BASE)
     say(f"{NAME}: {scores}; written to {out}")
 
@@ -109,36 +110,6 @@ def _rows(config: Config, tokenizer: PreTrainedTokenizerBase, written: list[str]
         train.shuffle(seed=config.seed),
         {name: language.blocks(texts, tokenizer, config.length) for name, texts in held_out.items()},
     )
-
-
-def _adapter(config: Config) -> LoraConfig:
-    from peft import LoraConfig
-
-    layers = r"bert\.encoder\..*\.(query|key|value|dense)"
-    return LoraConfig(r=config.rank, lora_alpha=config.rank, target_modules=layers, lora_dropout=0.0)
-
-
-def _with_adapter(model: PreTrainedModel, config: Config) -> PreTrainedModel:
-    """The adapter inside the model itself, so that a checkpoint holds everything; adapter and head are trained."""
-    from peft import inject_adapter_in_model
-
-    inject_adapter_in_model(_adapter(config), model)
-    for name, parameter in model.cls.named_parameters():
-        parameter.requires_grad = "decoder.weight" not in name  # that one is the table of word vectors
-    return model
-
-
-def _save(model: PreTrainedModel, config: Config, out: Path) -> None:
-    """The adapter as peft reads it, and the head, both in float16."""
-    from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
-
-    out.mkdir(parents=True, exist_ok=True)
-    adapter = {f"base_model.model.{name}": t.half() for name, t in get_peft_model_state_dict(model).items()}
-    head = {f"cls.{n}": p.detach().half() for n, p in model.cls.named_parameters() if p.requires_grad}
-    save_file({name: tensor.contiguous() for name, tensor in adapter.items()}, out / "adapter_model.safetensors")
-    save_file(head, out / "head.safetensors")
-    _adapter(config).save_pretrained(str(out))
 
 
 def _card(facts: dict[str, Any]) -> str:

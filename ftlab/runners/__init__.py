@@ -24,6 +24,11 @@ NAMES = (
     "overfitting",
     "leakage",
     "forgetting",
+    "two_tasks",
+    "rlhf",
+    "dpo",
+    "frontier",
+    "hybrid",
 )
 
 

@@ -1,7 +1,8 @@
 """Full against parameter-efficient fine-tuning: what a few trained weights give, and what they save.
 
 Every method looks for its own learning rate first, in short trainings judged on validation data, so that none loses by
-a bad setting. Then it trains once at that rate. The methods are in ftlab/adapters.py, with their papers.
+a bad setting. Then it trains once at that rate. Time is taken in turns with full fine-tuning, inside the same run. The
+methods are in ftlab/adapters.py, with their papers.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ftlab import adapters, classifier, models, provenance, training
+from ftlab import adapters, classifier, footprint, models, provenance, training
+from ftlab import hardware as hw
 from ftlab.adapters import Method, Targets
 from ftlab.config import Count, Share
+from ftlab.errors import CourseError
 from ftlab.hardware import Hardware
 from ftlab.results import Result
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
+DIVERGED = 1e6  # stands for a loss that is no number
+MERGING = 1e-3  # a logit may differ by so much after merging: rounding, and no more
 # Three learning rates a method, each three times the last; the middle one is what its paper or peft's manual suggests.
 RATES: dict[str, tuple[float, float, float]] = {
     "full": (3e-5, 1e-4, 3e-4),
@@ -44,9 +49,10 @@ class Config(classifier.ReviewsConfig):
     validation_examples: Count | None = 200  # reviews to choose the learning rate on
     test_examples: Count | None = 600  # reviews to test on
     batch_size: Count = 16  # examples a weight update
-    updates: Count | None = 150  # weight updates of the training
-    tuning_updates: Count = 30  # weight updates of each of the three short trainings
-    quality: Share = 0.7  # validation accuracy whose time is taken
+    updates: Count | None = 100  # weight updates of the training
+    evaluations: Count = 10  # looks at the validation set
+    tuning_updates: Count = 20  # weight updates of each of the three short trainings
+    quality: Share = 0.7  # validation accuracy, the way to which is measured
 
 
 PROFILES: dict[str, dict[str, Any]] = {
@@ -72,8 +78,12 @@ PROFILES: dict[str, dict[str, Any]] = {
         "max_length": 256,
     },
 }
+# SmolLM2 has fewer and smaller updates, so that a run stays below five minutes. It has no biases for bitfit to train.
+SMOLLM2 = {"model": "smollm2", "train_examples": 400, "validation_examples": 100, "test_examples": 300}
+SMOLLM2 |= {"batch_size": 8, "updates": 40, "evaluations": 5, "tuning_updates": 16}
 RECORDED: tuple[dict[str, Any], ...] = (
     *({"method": method} for method in adapters.METHODS),
+    *({"method": method, **SMOLLM2} for method in adapters.METHODS if method != "bitfit"),
     {"method": "lora", "rank": 1},
     {"method": "lora", "rank": 64},
     {"method": "lora", "targets": "all"},
@@ -84,10 +94,11 @@ data_version = classifier.data_version
 def run(config: Config, hardware: Hardware) -> Result:
     """Find the learning rate, train with it, measure; `tuning_..._loss` are the validation losses of the rates."""
     splits = classifier.splits(config)
+    spent = _footprint(config, splits[0], hardware)
     tuned = {rate: _tuning_loss(config, rate, splits, hardware) for rate in RATES[config.method]}
     best = replace(config, learning_rate=min(tuned, key=lambda rate: tuned[rate]))
     train, validation, test = splits
-    trained = training.fit(functools.partial(_model, config), train, validation, test, best, hardware)
+    trained = training.fit(functools.partial(_model, config), train, validation, None, best, hardware)
     scores = training.evaluate(trained.trainer, test, config.max_length)
     return Result(
         runner="full_vs_peft",
@@ -97,9 +108,11 @@ def run(config: Config, hardware: Hardware) -> Result:
             "loss": scores["loss"],
             "best_rate": best.learning_rate,
             **{f"tuning_{place}_loss": loss for place, loss in enumerate(tuned.values(), start=1)},
-            **_memory(trained),
-            **_time(trained, config),
-            **_merging(trained.trainer.model, config),
+            **_sizes(trained.trainer.model),
+            **spent,
+            **_effort(trained, spent["relative_time"], config.quality),
+            **trained.costs,
+            **_merging(trained, config, test, hardware),
         },
         history=trained.history,
         provenance=provenance.of("full_vs_peft", config, PROFILES, hardware, data_version(config), trained.batches),
@@ -111,49 +124,63 @@ def _model(config: Config) -> models.Loaded:
     return models.Loaded(adapters.adapt(model, config.method, config.rank, config.targets), tokenizer)
 
 
+def _footprint(config: Config, train: Dataset, hardware: Hardware) -> dict[str, float]:
+    """Bytes by part on one batch, and `relative_time`: that of an update, as a multiple of full fine-tuning's.
+
+    For full fine-tuning itself it says how exact the measuring is.
+    """
+    hw.use(hardware)
+    loaded, full = _model(config), _model(replace(config, method="full"))
+    batch = _batch(loaded, train, config, hardware)
+    ours, theirs = loaded.model.to(hardware.device), full.model.to(hardware.device)
+    spent = footprint.bytes_by_part(ours, batch)
+    return {**spent, "relative_time": footprint.relative_time(ours, theirs, batch)}
+
+
+def _batch(loaded: models.Loaded, rows: Dataset, config: Config, hardware: Hardware) -> dict[str, Any]:
+    """The first rows as one batch, on the device."""
+    some = rows.select(range(min(len(rows), config.batch_size)))
+    ready = training.tokenised(some, loaded.tokenizer, config.max_length)
+    batch = training.CLASSIFICATION.collator(loaded.tokenizer)(list(ready))
+    return {name: tensor.to(hardware.device) for name, tensor in batch.items()}
+
+
 def _tuning_loss(config: Config, rate: float, splits: tuple[Dataset, ...], hardware: Hardware) -> float:
-    """The validation loss (nats) after a short training at this learning rate; infinite where it diverged."""
+    """The validation loss (nats) after a short training at this learning rate; a huge one where it diverged."""
     short = replace(config, learning_rate=rate, updates=config.tuning_updates, evaluations=1)
     trained = training.fit(functools.partial(_model, config), splits[0], splits[1], None, short, hardware)
     (look,) = (row["validation_loss"] for row in trained.history if "validation_loss" in row)
-    return look if math.isfinite(look) else math.inf
+    return look if math.isfinite(look) else DIVERGED
 
 
-def _memory(trained: training.Trained) -> dict[str, float]:
-    """Bytes by what holds them. Activations are what the measured growth leaves over, with the libraries' own needs."""
-    model = trained.trainer.model
-    kept = adapters.saved_bytes(model)
+def _sizes(model: Any) -> dict[str, float]:
+    """Parameters, those that were trained, and the bytes that must be kept of the training."""
     return {
         "parameters": float(sum(parameter.numel() for parameter in model.parameters())),
         "trainable_parameters": float(sum(p.numel() for p in model.parameters() if p.requires_grad)),
-        "weights_bytes": float(sum(parameter.nbytes for parameter in model.parameters())),
-        "gradients_bytes": float(kept),
-        "optimiser_bytes": float(2 * kept),  # AdamW's two moments
-        "saved_bytes": float(kept),
-        "peak_memory_bytes": float(trained.peak_memory_bytes),
+        "saved_bytes": float(adapters.saved_bytes(model)),
     }
 
 
-def _time(trained: training.Trained, config: Config) -> dict[str, float]:
-    """Seconds of the training and of an update; and until the validation accuracy reached `quality`, if it did."""
-    updates = max(row["step"] for row in trained.history)
-    looks = [row for row in trained.history if row.get("validation_accuracy", -1.0) >= config.quality]
-    reached = {"seconds_to_quality": trained.seconds * looks[0]["step"] / updates} if looks else {}
-    return {"seconds": trained.seconds, "update_seconds": trained.seconds / updates, **reached}
+def _effort(trained: training.Trained, relative_time: float, quality: float) -> dict[str, float]:
+    """Updates until the validation accuracy reached `quality`, and the time of so many in updates of full fine-tuning.
+
+    Empty where it was never reached.
+    """
+    looks = [row["step"] for row in trained.history if row.get("validation_accuracy", -1.0) >= quality]
+    return {"updates_to_quality": looks[0], "effort_to_quality": looks[0] * relative_time} if looks else {}
 
 
-def _merging(model: Any, config: Config) -> dict[str, float]:
-    """The largest difference of a logit between the adapted model and the merged one, on a few texts; last of all."""
-    import torch
+def _merging(trained: training.Trained, config: Config, test: Dataset, hardware: Hardware) -> dict[str, float]:
+    """The largest difference of a logit between the adapted model and the merged one, on a few texts; last of all.
 
+    Raises CourseError when they are not the same model.
+    """
     if config.method not in adapters.MERGED:
         return {}
-    texts = classifier.splits(config)[2]["text"][:16]
-    tokenizer = models.load_tokenizer(config.model)
-    batch = tokenizer(texts, padding=True, truncation=True, max_length=config.max_length, return_tensors="pt")
-    inputs = {name: batch[name].to(model.device) for name in ("input_ids", "attention_mask")}
-    model.eval()
-    with torch.no_grad():
-        apart = model(**inputs).logits
-        together = adapters.merged(model)(**inputs).logits
-    return {"merge_difference": float((apart - together).abs().max())}
+    model = trained.trainer.model
+    batch = _batch(models.Loaded(model, trained.trainer.data_collator.tokenizer), test, config, hardware)
+    difference = adapters.merging_difference(model, batch)
+    if difference > MERGING:
+        raise CourseError(f"Merging {config.method} changed a logit by {difference:.2g}. Please report this.")
+    return {"merge_difference": difference}

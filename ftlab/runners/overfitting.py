@@ -1,8 +1,8 @@
 """Overfitting and underfitting: what is learned by heart, what is not learned at all, and what helps against each.
 
-The gap between the accuracy on the training examples and on new ones is measured for one setting at a time: more
-data, dropout, weight decay, fewer trained weights, fewer updates, a lower learning rate. Early stopping is measured in
-every run: the weights of the look with the lowest validation loss are tested too.
+The gap between the accuracy on the training examples and on new ones is measured while one setting changes at a time:
+the amount of data, the capacity, the number of updates, the learning rate, dropout, weight decay. Early stopping is
+measured in every run: the weights of the look with the lowest validation loss are tested too.
 Zhang et al. 2017 (Understanding Deep Learning Requires Rethinking Generalization), section 2; Prechelt 1998.
 """
 
@@ -33,6 +33,7 @@ class Config(classifier.ReviewsConfig):
     evaluations: Count = 10  # looks at the validation set
     dropout: Share | None = None  # numbers that are left out at random in training; None: as the model has it
     trained: Literal["all", "head"] = "all"  # weights that change: all, or those of the new head alone
+    layers: Count | None = None  # of the encoder, from the bottom; None: all it has; fewer can learn less
     random_labels: Share = 0.0  # part of the training labels that is drawn by a coin
 
 
@@ -58,15 +59,22 @@ PROFILES: dict[str, dict[str, Any]] = {
         "max_length": 256,
     },
 }
+# The first one overfits. Then cures of it, each alone; what underfits, with the cures of that; and labels by a coin.
 RECORDED: tuple[dict[str, Any], ...] = (
     {},
     {"train_examples": 1000},
-    {"dropout": 0.3},
-    {"weight_decay": 0.5},
-    {"trained": "head"},
     {"updates": 12},
+    {"trained": "head"},
     {"learning_rate": 1e-6},
+    {"learning_rate": 1e-6, "train_examples": 1000},
     {"random_labels": 1.0},
+    {"random_labels": 1.0, "trained": "head"},
+    {"dropout": 0.3},
+    {"weight_decay": 10.0},
+    {"layers": 1},
+    {"train_examples": 300},
+    {"layers": 3},
+    {"learning_rate": 1e-3},
 )
 data_version = classifier.data_version
 
@@ -99,7 +107,7 @@ def run(config: Config, hardware: Hardware) -> Result:
 def _model(config: Config) -> models.Loaded:
     from torch.nn import Dropout
 
-    loaded = classifier.model(config)
+    loaded = classifier.model(config, config.layers)
     if config.trained == "head":
         adapters.adapt(loaded.model, "head")
     for module in loaded.model.modules():

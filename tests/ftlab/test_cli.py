@@ -66,3 +66,36 @@ def test_run_twice_and_look_at_the_results(capsys: pytest.CaptureFixture[str], t
     assert main(["results", str(tmp_path)]) == 0
     assert "accuracy" in capsys.readouterr().out
     assert main(["results", str(tmp_path), "--stale"]) == 0
+
+
+def test_our_gpt_goes_on_with_a_text_the_same_way_for_the_same_seed(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = []
+    for seed in ("0", "0", "1"):
+        assert main(["write", "The movie was", "--seed", seed]) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1] != shown[2]
+    assert all(text.startswith("> The movie was") and len(text.split()) > 10 for text in shown)
+
+
+@pytest.mark.assets
+def test_the_encoder_fills_a_gap_with_sensible_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fill", "She drank a cup of [MASK]."]) == 0
+    assert "coffee" in capsys.readouterr().out
+    assert main(["fill"]) == 0
+    assert "The cat sat on the [MASK]." in capsys.readouterr().out
+    assert main(["fill", "Nothing is missing."]) == 1
+    assert "no [MASK]" in capsys.readouterr().err
+
+
+def test_every_claim_is_shown_with_its_verdict_also_one_that_does_not_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["claims"]) == 0
+    shown = capsys.readouterr().out
+    assert "Nothing is lost elsewhere." in shown and "does not hold here" in shown and "holds only when" in shown
+
+
+def test_no_name_is_cut_off_where_many_settings_stand_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten settings in one table left a few letters a column."""
+    assert main(["results", "book/results/transfer"]) == 0
+    shown = capsys.readouterr().out
+    assert "validation_accuracy_early" in shown and "random weights" in shown
+    assert "…" not in shown

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ftlab import domains, language, models
+from ftlab import domains, language, models, probes
+from ftlab.errors import CourseError
 from ftlab.hardware import Hardware
 from ftlab.runners import forgetting as runner
 
@@ -52,11 +53,33 @@ def test_what_lora_learned_is_measured_in_the_merged_weights(cpu: Hardware) -> N
     assert result.metrics["distance"] > 0
 
 
-def test_the_distance_is_a_share_of_the_length() -> None:
-    model = torch.nn.Linear(2, 2, bias=False)
-    start = {"weight": torch.tensor([[3.0, 0.0], [0.0, 4.0]])}
-    model.weight.data = torch.tensor([[3.0, 0.0], [0.0, 9.0]])
-    assert runner.distance(start, model) == pytest.approx(1.0)
+def test_every_kind_of_text_is_in_the_history_at_every_look(plain: runner.Result) -> None:
+    for kind in runner.KINDS:
+        looks = [row["step"] for row in plain.history if f"{kind}_loss" in row]
+        assert looks == [5, 10, 15, 20]
+
+
+def test_the_last_look_is_what_is_measured_after(plain: runner.Result) -> None:
+    last = [row["own_loss"] for row in plain.history if "own_loss" in row][-1]
+    assert last == pytest.approx(plain.metrics["own_loss_after"], rel=1e-3)
+
+
+def test_a_second_run_measures_the_same_before(plain: runner.Result, cpu: Hardware) -> None:
+    """What was measured before is kept for the next run of the same seed, and for no other."""
+    runner._before.cache_clear()
+    again, other = runner.run(smoke(updates=1), cpu), runner.run(smoke(updates=1, seed=2), cpu)
+    for name in ("own_loss_before", "questions_accuracy_before"):
+        assert again.metrics[name] == pytest.approx(plain.metrics[name])
+    assert other.metrics["own_loss_before"] != plain.metrics["own_loss_before"]
+
+
+def test_the_model_is_asked_two_hundred_questions() -> None:
+    assert sum(len(probes.load(task).items) for task in runner.QUESTIONS) == 200
+
+
+def test_a_pull_on_lora_is_refused(cpu: Hardware) -> None:
+    with pytest.raises(CourseError, match="LoRA leaves these alone. Take --set pull=0."):
+        runner.run(smoke(method="lora", pull=0.1), cpu)
 
 
 def test_the_loss_on_blocks_does_not_depend_on_how_they_are_batched() -> None:

@@ -75,10 +75,48 @@ def test_where_there_is_nothing_nothing_leaks(train: list[str], test: list[str])
     assert leaks.find_leaks(train, test) == []
 
 
+@given(st.integers(0, 30), st.integers(1, 30), st.floats(0, 1))
+def test_the_asked_share_of_the_test_is_exchanged(train: int, test: int, overlap: float) -> None:
+    mixed = leaks.inject(["train"] * train, ["test"] * test, overlap)
+    assert len(mixed) == min(train, test)
+    assert abs(mixed.count("train") - overlap * len(mixed)) <= 1
+
+
+@pytest.mark.parametrize("overlap", [-0.1, 1.01, 50])
+def test_an_overlap_outside_is_refused(overlap: float) -> None:
+    with pytest.raises(CourseError, match="it is a share between 0"):
+        leaks.inject(["a"], ["b"], overlap)
+
+
+def test_texts_alike_are_in_one_group_also_over_others() -> None:
+    (text,) = texts(1, seed=4, length=40)
+    chain = [text]
+    for step in range(3):
+        chain.append(edited(chain[-1], 3, seed=step))
+    far = leaks.jaccard(leaks.shingles(chain[0]), leaks.shingles(chain[-1]))
+    found = leaks.groups([*chain, text.upper() + "!", *texts(5, seed=9)])
+    assert far < 0.5, "the ends of the chain are not alike themselves"
+    assert len(set(found[:5])) == 1
+    assert len(set(found)) == 6, "each other text is alone"
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.sampled_from(["a b c d", "A b c d!", "e f g h", "i j k l"]), max_size=8))
+def test_a_split_by_groups_leaves_no_leak(some: list[str]) -> None:
+    groups = leaks.groups(some)
+    assert len(groups) == len(some)
+    for chosen in set(groups):
+        train = [text for text, group in zip(some, groups, strict=True) if group != chosen]
+        test = [text for text, group in zip(some, groups, strict=True) if group == chosen]
+        assert leaks.find_leaks(train, test) == []
+
+
 @pytest.mark.parametrize("threshold", [0, -1, 1.5])
 def test_a_threshold_outside_is_refused(threshold: float) -> None:
     with pytest.raises(CourseError, match="between|more than"):
         leaks.find_leaks(["a"], ["b"], threshold)
+    with pytest.raises(CourseError, match="between|more than"):
+        leaks.groups(["a"], threshold)
 
 
 @pytest.mark.assets

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,18 @@ def test_a_head_is_saved_as_adapter_and_head_and_merged_when_loaded(tmp_path: Pa
     assert any(".query.weight" in name for name in changed) and any("transform" in name for name in changed)
     assert not any("embeddings" in name for name in changed)
     assert len((tmp_path / "work" / "english.jsonl").read_text().splitlines()) == 24
+
+
+@pytest.mark.parametrize(("name", "megabytes"), [("gpt-reviews", 12), ("minilm-mlm", 8)])
+def test_a_committed_model_is_small_and_its_card_says_what_was_measured(name: str, megabytes: int) -> None:
+    folder = models.PRETRAINED / name
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= megabytes * 1e6
+    card, facts = (folder / "README.md").read_text(), json.loads((folder / "training.json").read_text())
+    assert f"{facts['loss']:.3f} nats a predicted token: a perplexity of {math.exp(facts['loss']):.1f}" in card
+    for field, value in {**facts["config"], "updates": facts["updates"]}.items():
+        assert f"| {field} | {value} |" in card
+    for kind, found in facts.get("scores", {}).items():
+        assert f"| {kind} | {100 * found['accuracy']:.1f} % | {math.exp(found['loss']):.1f} |" in card
 
 
 @given(count=st.integers(0, 1200), seed=st.integers(0, 5))
