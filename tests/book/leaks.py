@@ -28,8 +28,13 @@ class Secrets:
 
 
 def squeeze(text: str) -> str:
-    """`text` without tags, entities, white space and punctuation: highlighting and quotes make no difference."""
-    return re.sub(r"[\W_]+", "", html.unescape(re.sub(r"<[^>]*>", "", text))).lower()
+    """A page without tags, entities, white space and punctuation: highlighting and quotes make no difference."""
+    return bare(html.unescape(re.sub(r"<[^>]*>", "", text)))
+
+
+def bare(text: str) -> str:
+    """The same of a source, in which `<` is no tag: one would swallow what follows, up to some `>` far below."""
+    return re.sub(r"[\W_]+", "", text).lower()
 
 
 def secrets(solutions: Path) -> Secrets:
@@ -44,8 +49,8 @@ def secrets(solutions: Path) -> Secrets:
 
 
 def _lines(texts: Iterable[str], public: str) -> tuple[str, ...]:
-    lines = {squeeze(line) for text in texts for line in text.splitlines()}
-    return tuple(sorted(line for line in lines if len(line) >= SHORTEST and line not in squeeze(public)))
+    lines, shown = {bare(line) for text in texts for line in text.splitlines()}, bare(public)
+    return tuple(sorted(line for line in lines if len(line) >= SHORTEST and line not in shown))
 
 
 def _words(texts: Iterable[str]) -> set[str]:

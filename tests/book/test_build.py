@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from books import build, code_page, fake_run
+from books import ROOT, build, code_page, fake_run
 from conftest import Mini
 from leaks import found_in, secrets
 
-EXERCISES = "# Home\n\n```{master-exercise} 05-sft\n```\n"
+CHAPTERS = {  # a page for each assignment
+    path.name: f"# {path.name}\n\n```{{master-exercise}} {path.name}\n```\n" for path in (ROOT / "solutions").iterdir()
+}
 NUMBER = "# Home\n\n{result}`sft accuracy pretrained=true`\n"
 
 
@@ -101,7 +103,7 @@ def test_a_failing_cell_fails_the_build(mini: Mini) -> None:
 
 @pytest.mark.slow
 def test_solutions_are_in_the_instructor_edition_alone(mini: Mini) -> None:
-    tree = mini(home=EXERCISES)
+    tree = mini(home="# Home\n", **CHAPTERS)
     held = secrets(tree / "solutions")
     teacher = build(tree, "instructor", tree / "instructor")
     student = build(tree)

@@ -34,6 +34,7 @@ def test_numbers_have_units() -> None:
     found = Summary(0.1, 0.05, 0.15, 5, ())
     assert numbers.show_range("accuracy", found, change=True) == "5.0 to 15.0\N{NO-BREAK SPACE}points, 5 seeds"
     assert numbers.show_range("accuracy", found) == "5.0\N{NO-BREAK SPACE}% to 15.0\N{NO-BREAK SPACE}%, 5 seeds"
+    assert numbers.show_range("accuracy", Summary(0.1, 0.1, 0.1, 5, (0.1,) * 5)) == "in all 5 seeds"
     assert numbers.show_range("accuracy", Summary(0.1, float("nan"), float("nan"), 1, ())) == "1 seed"
 
 

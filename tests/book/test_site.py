@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from books import ROOT, Build
 from leaks import found_in, secrets, squeeze
 
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.slow, pytest.mark.assets]
-PAGES = ("index", "05-sft", "claims", "bibliography")
+CONTENTS = yaml.safe_load((ROOT / "_toc.yml").read_text())
+PAGES = [Path(page).name for page in (CONTENTS["root"], *(entry["file"] for entry in CONTENTS["chapters"]))]
 VIEWS = [("light", 1400), ("dark", 1400), ("dark", 390)]
 
 

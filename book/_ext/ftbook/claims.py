@@ -7,16 +7,13 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
 
 from ftlab import claims, results
-from ftlab.errors import CourseError
 
 from . import numbers, sources
+from .directives import CourseDirective
 from .markdown import code, dropdown, fence, parse
 
-LOGGER = logging.getLogger(__name__)
 OUTCOMES = {"holds": "holds", "fails": "does not hold", "undecided": "is undecided"}
 MARKS = {
     "holds": "yes",
@@ -27,16 +24,14 @@ MARKS = {
 }
 
 
-class ClaimsDirective(SphinxDirective):
+class ClaimsDirective(CourseDirective):
     """Every claim of claims.yml, in its order."""
 
-    def run(self) -> list[nodes.Node]:
-        """The claims, or a warning that says what to do."""
-        try:
-            return [node for claim in self._chosen(self._known()) for node in self._show(claim)]
-        except CourseError as error:
-            LOGGER.warning("%s", error, location=self.get_location(), type="ftbook", subtype="claim")
-            return []
+    kind = "claim"
+
+    def show(self) -> list[nodes.Node]:
+        """The claims."""
+        return [node for claim in self._chosen(self._known()) for node in self._judged(claim)]
 
     def _known(self) -> dict[str, claims.Claim]:
         sources.stand_on(self.env, *sources.SHOWING, self.config.ftbook_claims)
@@ -45,7 +40,7 @@ class ClaimsDirective(SphinxDirective):
     def _chosen(self, known: dict[str, claims.Claim]) -> list[claims.Claim]:
         return list(known.values())
 
-    def _show(self, claim: claims.Claim) -> list[nodes.Node]:
+    def _judged(self, claim: claims.Claim) -> list[nodes.Node]:
         runs = numbers.recorded(self.env, claim.runner)
         verdict = claims.judge(claim, runs)
         return parse(self, markdown(verdict, claims.commands(verdict, runs)))

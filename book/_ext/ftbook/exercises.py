@@ -10,36 +10,31 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
 
 from autograder.master import Exercise, Master, load
-from ftlab.errors import CourseError, unknown
+from ftlab.errors import unknown
 
 from . import sources
+from .directives import CourseDirective
 from .markdown import code, dropdown, fence, parse
 
-LOGGER = logging.getLogger(__name__)
 HINTS = ("a nudge", "the idea", "almost the line")
 READING = ("autograder/master.py",)
 
 
-class MasterExercise(SphinxDirective):
+class MasterExercise(CourseDirective):
     """All exercises of a master, or the ones named."""
 
+    kind = "exercise"
     required_arguments = 1
     optional_arguments = 20
 
-    def run(self) -> list[nodes.Node]:
-        """The exercises, or a warning that says what to do."""
-        try:
-            topic, *names = self.arguments
-            chosen = choose(self._master(topic), names)
-            solved = self.config.ftbook_edition == "instructor"
-            return [node for exercise in chosen for node in parse(self, markdown(topic, exercise, solved))]
-        except CourseError as error:
-            LOGGER.warning("%s", error, location=self.get_location(), type="ftbook", subtype="exercise")
-            return []
+    def show(self) -> list[nodes.Node]:
+        """The exercises."""
+        topic, *names = self.arguments
+        chosen = choose(self._master(topic), names)
+        solved = self.config.ftbook_edition == "instructor"
+        return [node for exercise in chosen for node in parse(self, markdown(topic, exercise, solved))]
 
     def _master(self, topic: str) -> Master:
         folder = Path(self.env.srcdir) / self.config.ftbook_masters

@@ -8,10 +8,13 @@ from sphinx.util.docutils import SphinxDirective
 
 
 def fence(head: str, body: str, options: str = "", *, depth: int) -> str:
-    """`body` in a fenced block; a block that holds others needs a larger `depth` than they have."""
-    ticks = "`" * (6 + 2 * depth)
-    start = f"{ticks}{head}\n{options}\n\n" if options else f"{ticks}{head}\n"
-    return f"{start}{body}\n{ticks}"
+    """`body` in a fenced block; a block that holds others needs a larger `depth` than they have.
+
+    A `head` with code in it is fenced by tildes: after backticks Markdown allows none.
+    """
+    marks = ("~" if "`" in head else "`") * (6 + 2 * depth)
+    start = f"{marks}{head}\n{options}\n\n" if options else f"{marks}{head}\n"
+    return f"{start}{body}\n{marks}"
 
 
 def code(text: str, language: str = "python") -> str:

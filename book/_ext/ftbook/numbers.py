@@ -96,9 +96,11 @@ def show(metric: str, value: float, *, change: bool = False) -> str:
 
 
 def show_range(metric: str, found: results.Summary, *, change: bool = False) -> str:
-    """Interval and number of seeds, in words: '76.0 % to 77.8 %, 5 seeds'."""
+    """Interval and number of seeds, in words: '76.0 % to 77.8 %, 5 seeds', or 'in all 5 seeds' where none differs."""
     if found.n == 1:
         return "1 seed"
+    if found.same:
+        return f"in all {found.n} seeds"
     low, high = (show(metric, value, change=change) for value in (found.low, found.high))
     return f"{low.removesuffix(NBSP + 'points')} to {high}, {found.n} seeds"
 
@@ -130,7 +132,8 @@ class ResultRole(SphinxRole):
             found = results.difference(ours, value.metric, minus.runs(runner, runs), minus.metric)
         mean = show(value.metric, found.mean, change=bool(minus))
         spread = show_range(value.metric, found, change=bool(minus))
-        tip = f"{mean}: mean over {found.n} seeds; 95 % interval {spread}. To repeat: {_commands(ours)}"
+        interval = spread if found.same else f"95 % interval {spread}"
+        tip = f"{mean}: mean over {found.n} seeds; {interval}. To repeat: {_commands(ours)}"
         return number("", mean if self.short else f"{mean} ({spread})", classes=["ft-number"], tip=tip)
 
 
