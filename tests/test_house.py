@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # From the ground up: a module imports only from those before it.
 FLOORS = [
     "errors", "config", "hardware", "results", "figures", "checks", "provenance", "claims", "exercises", "notebooks",
-    "progress", "checking", "costs",
+    "progress", "checking", "costs", "explorers",
     "savings", "preferences", "comparisons", "labels", "sittings", "labelled", "labellers", "assets", "data", "leaks",
     "careless", "verdicts", "passages", "spans", "language", "masked", "models", "domains", "adapters", "anchors",
     "footprint", "readers", "probes", "completions", "policies", "divergence", "gold", "training", "two_ways",

@@ -13,9 +13,29 @@ from ftlab.comparisons import Comparison
 from ftlab.errors import CourseError
 
 if TYPE_CHECKING:
+    import ipywidgets
+
     from ftlab.widgets.labelling import Labelling
 
-__all__ = ["label"]
+__all__ = ["explore", "label"]
+
+
+def explore(name: str, root: Path | str = ".") -> ipywidgets.VBox:
+    """The explorer of that name (book/explorers/NAME.yml), over the recorded runs in book/results.
+
+    `root` is the folder that holds book/. Raises CourseError where the explorer, its runs or a package is missing.
+    """
+    try:
+        from ftlab.widgets.explorer import panel
+    except ImportError as error:
+        raise _missing(error) from error
+    from ftlab import explorers, recording, results
+
+    def runs(runner: str) -> list[results.Result]:
+        return results.load_all(Path(root) / recording.RECORDED / runner)
+
+    found = explorers.load(Path(root) / explorers.FOLDER / f"{name}.yml")
+    return panel(explorers.explore(name, found, runs))
 
 
 def label(comparisons: Iterable[Comparison], path: Path | str, *, labeller: str, seed: int = 0) -> Labelling:
@@ -28,10 +48,14 @@ def label(comparisons: Iterable[Comparison], path: Path | str, *, labeller: str,
     try:
         from ftlab.widgets.labelling import Labelling
     except ImportError as error:
-        raise CourseError(
-            f"Labelling in a notebook needs the package {error.name}, which is not installed where this notebook runs. "
-            "Install it with: pip install 'ftlab[lab]'"
-        ) from error
+        raise _missing(error) from error
     from ftlab.sittings import Sitting
 
     return Labelling(Sitting(comparisons, path, labeller=labeller, seed=seed))
+
+
+def _missing(error: ImportError) -> CourseError:
+    return CourseError(
+        f"A widget in a notebook needs the package {error.name}, which is not installed where this notebook runs. "
+        "Install it with: pip install 'ftlab[lab]'"
+    )

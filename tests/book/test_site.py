@@ -132,3 +132,17 @@ def test_a_reader_can_switch_to_dark(site: Build, page: Page) -> None:
             break
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     assert page.evaluate("getComputedStyle(document.querySelector('.ft-diagram .ft-box')).fill") != before
+
+
+@pytest.mark.parametrize("page", [("light", 1400)], indirect=True, ids=str)
+def test_an_explorer_follows_the_keyboard(site: Build, page: Page) -> None:
+    page.goto((site.html / "book" / "03-transfer.html").as_uri())
+    explorer = page.locator("#explorer-transfer")
+    slider = explorer.get_by_role("slider")
+    slider.focus()
+    for key, labels in (("ArrowRight", "100"), ("End", "3,000"), ("Home", "50")):
+        page.keyboard.press(key)
+        said = explorer.locator("[data-state]:visible")
+        assert said.count() == 1 and said.inner_text().startswith(f"With {labels} labelled reviews")
+        assert slider.get_attribute("aria-valuetext") == labels
+        assert explorer.locator("g.ft-shown").count() == 1
