@@ -30,6 +30,7 @@ __all__ = [
     "labellers",
     "labels",
     "language",
+    "leaks",
     "masked",
     "models",
     "notebooks",
