@@ -13,7 +13,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ConfigError
 
-from . import claims, diagrams, exercises, numbers, quizzes, sources
+from . import claims, diagrams, exercises, gates, numbers, quizzes, sources
 
 EDITIONS = ("student", "instructor")
 
@@ -70,6 +70,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("build-finished", _end)
     app.connect("html-page-context", _without_thebe, priority=900)
     app.add_css_file("ftbook.css")
-    for module in (sources, numbers, claims, exercises, diagrams, quizzes):
+    for module in (sources, numbers, claims, exercises, diagrams, quizzes, gates):
         module.setup(app)
     return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
