@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from ftlab.results import Result
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +56,12 @@ def copy(paths: tuple[str, ...], tree: Path) -> None:
             shutil.copytree(source, target, ignore=NOT_SOURCES)
         else:
             shutil.copy(source, target)
+
+
+def pages() -> list[str]:
+    """The names of the book's pages, in the order of _toc.yml."""
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    return [Path(name).name for name in (contents["root"], *(entry["file"] for entry in contents["chapters"]))]
 
 
 def fake_run(seed: int, pretrained: bool, **metrics: float) -> Result:
