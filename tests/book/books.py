@@ -11,12 +11,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
+from ftbook import pdf
 
 from ftlab.results import Result
 
 ROOT = Path(__file__).parents[2]
-NEEDED = ("_config.yml", "book/_ext", "book/_static", "book/references.bib", "ftlab", "solutions")
+NEEDED = ("_config.yml", "book/_ext", "book/_static", "book/references.bib", "exercises", "ftlab", "solutions")
 NOT_SOURCES = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "jupyter_execute")
 
 
@@ -60,8 +60,7 @@ def copy(paths: tuple[str, ...], tree: Path) -> None:
 
 def pages() -> list[str]:
     """The names of the book's pages, in the order of _toc.yml."""
-    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    return [Path(name).name for name in (contents["root"], *(entry["file"] for entry in contents["chapters"]))]
+    return [Path(name).name for name in pdf.pages()]
 
 
 def fake_run(seed: int, pretrained: bool, **metrics: float) -> Result:

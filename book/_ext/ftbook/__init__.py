@@ -13,7 +13,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ConfigError
 
-from . import claims, diagrams, exercises, gates, numbers, quizzes, readers, sources
+from . import claims, diagrams, exercises, gates, notebooks, numbers, quizzes, readers, sources
 
 EDITIONS = ("student", "instructor")
 
@@ -63,6 +63,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", _begin)
     app.connect("build-finished", _end)
     app.add_css_file("ftbook.css")
-    for module in (sources, numbers, claims, exercises, diagrams, quizzes, readers, gates):
+    for module in (sources, numbers, claims, exercises, diagrams, quizzes, readers, notebooks, gates):
         module.setup(app)
     return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
