@@ -35,7 +35,7 @@ def plain() -> Plain:
         ),
         ("{cite:p}`devlin2019bert,pang2005stars`", "(Devlin et al. 2019; Pang and Lee 2005)"),
         ("{cite:t}`lhoest2021datasets`", "Lhoest et al. (2021)"),
-        ("{setting}`sft train_examples pretrained=true`", "2,000"),
+        ("{setting}`sft\ntrain_examples pretrained=true`", "2,000"),
         ("{mean}`sft train_examples_seen pretrained=true`", None),
         ("{cite:p}`nobody2000`", None),
         ("`{mean}` and ``a`b``", "`{mean}` and ``a`b``"),

@@ -111,7 +111,7 @@ class Plain:
         return f"[{found[1]}]({page}.ipynb)" if page in self.chapters else found[1]
 
     def _role(self, found: re.Match[str]) -> str:
-        text = found["text"]
+        text = " ".join(found["text"].split())  # a role may go on in the next line
         match found["name"]:
             case "result" | "mean" as name:
                 shown, tip = numbers.tell(text, self._runs, short=name == "mean")
