@@ -22,11 +22,11 @@ IN_BOOK = "*(The book has more in this place.)*"
 _FENCE = re.compile(
     r"^(?P<marks>`{3,}|~{3,})\{(?P<name>[\w-]+)\} ?(?P<argument>[^\n]*)\n(?P<body>.*?)^(?P=marks)$\n?", re.M | re.S
 )
-_CODE = re.compile(r"^(`{3,}|~{3,})(?!\{).*?^\1$|`[^`\n]+`(?!`)", re.M | re.S)
-_ROLE = re.compile(r"\{(?P<name>[\w:-]+)\}`(?P<text>[^`]*)`")
+_CODE = r"^(?:`{3,}|~{3,})(?!\{).*?^(?:`{3,}|~{3,})$|`[^`\n]+`(?!`)"  # nothing is changed in there
+_ROLE = re.compile(r"\{(?P<name>[\w:-]+)\}`(?P<text>[^`]*)`|" + _CODE, re.M | re.S)
 _OPTION = re.compile(r"\A(?::[\w-]+:[^\n]*\n)+")
 _COMMENT = re.compile(r"<!--.*?-->\n?|^%[^\n]*\n", re.M | re.S)
-_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)")
+_LINK = re.compile(r"(?<!!)\[(?P<label>[^\]]+)\]\((?!https?:)(?P<page>[^)#\s]*)(?:#[^)\s]*)?\)|" + _CODE, re.M | re.S)
 
 
 @dataclass
@@ -94,21 +94,12 @@ class Plain:
 
     def _inline(self, text: str) -> str:
         """Roles and links outside of code."""
-        parts, end = [], 0
-        for code in _CODE.finditer(text):
-            before = text[: code.start()]
-            if re.search(r"\{[\w:-]+\}$", before):  # the text of a role, not code
-                continue
-            parts += [self._prose(text[end : code.start()]), code[0]]
-            end = code.end()
-        return "".join([*parts, self._prose(text[end:])])
-
-    def _prose(self, text: str) -> str:
-        return _LINK.sub(self._link, _ROLE.sub(self._role, text))
+        text = _ROLE.sub(lambda found: self._role(found) if found["name"] else found[0], text)
+        return _LINK.sub(lambda found: self._link(found) if found["label"] else found[0], text)
 
     def _link(self, found: re.Match[str]) -> str:
-        page = Path(found[2]).stem
-        return f"[{found[1]}]({page}.ipynb)" if page in self.chapters else found[1]
+        page = Path(found["page"]).stem
+        return f"[{found['label']}]({page}.ipynb)" if page in self.chapters else found["label"]
 
     def _role(self, found: re.Match[str]) -> str:
         text = " ".join(found["text"].split())  # a role may go on in the next line
