@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 PAGE := _build/html/book/05-sft.html
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lint book instructor results lab clean
+.PHONY: help course test lint book instructor notebooks pdf results lab clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,14 @@ instructor: ## build the instructor edition, with solutions, into _build/instruc
 	@tools/setup.sh course
 	@ftlab fetch
 	FTBOOK_EDITION=instructor jupyter-book build . -W --keep-going --path-output _build/instructor
+
+notebooks: ## write each chapter as a Jupyter notebook into _build/notebooks
+	@tools/setup.sh course
+	PYTHONPATH=book/_ext python -m ftbook notebooks _build/notebooks
+
+pdf: book ## print the book into _build/book.pdf (needs Chromium)
+	@tools/setup.sh test
+	PYTHONPATH=book/_ext python -m ftbook pdf _build/html _build/book.pdf
 
 results: ## record the runs that the book shows: five seeds each; goes on where it stopped
 	@tools/setup.sh course

@@ -24,6 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _group(item: pytest.Item) -> str:
+    if "site" in getattr(item, "fixturenames", ()):  # the whole book, which is built once
+        return "site"
     return "autograder" if item.path.is_relative_to(GRADER) else item.path.stem
 
 

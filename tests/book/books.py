@@ -11,10 +11,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ftbook import pdf
+
 from ftlab.results import Result
 
 ROOT = Path(__file__).parents[2]
-NEEDED = ("_config.yml", "book/_ext", "book/_static", "book/references.bib", "ftlab", "solutions")
+NEEDED = ("_config.yml", "book/_ext", "book/_static", "book/references.bib", "exercises", "ftlab", "solutions")
 NOT_SOURCES = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "jupyter_execute")
 
 
@@ -54,6 +56,11 @@ def copy(paths: tuple[str, ...], tree: Path) -> None:
             shutil.copytree(source, target, ignore=NOT_SOURCES)
         else:
             shutil.copy(source, target)
+
+
+def pages() -> list[str]:
+    """The names of the book's pages, in the order of _toc.yml."""
+    return [Path(name).name for name in pdf.pages()]
 
 
 def fake_run(seed: int, pretrained: bool, **metrics: float) -> Result:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +15,9 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "book" / "_ext")]
 
 from books import NEEDED, NOT_SOURCES, ROOT, Build, build, copy, fake_run  # noqa: E402 - the path comes first
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 Mini = Callable[..., Path]
 
@@ -45,3 +50,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Build:
     built = build(tree)
     assert built.code == 0, built.said
     return built
+
+
+@pytest.fixture
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page in the asked-for theme and width that may load files and nothing else; complaints are collected."""
+    scheme, width = getattr(request, "param", ("light", 1400))
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.outside, page.complaints = [], []
+    local = re.compile(r"^(file|data|blob):")
+    context.route(lambda url: not local.match(url), lambda route: route.abort())
+    page.on("request", lambda request: None if local.match(request.url) else page.outside.append(request.url))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("console", lambda said: page.complaints.append(said.text) if said.type == "error" else None)
+    yield page
+    context.close()

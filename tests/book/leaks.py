@@ -38,14 +38,19 @@ def bare(text: str) -> str:
 
 
 def secrets(solutions: Path) -> Secrets:
-    found = [exercise for made in master.load_all(solutions) for exercise in made.exercises]
-    public = "\n".join(
-        part for e in found for part in (e.title, e.statement, e.stub, e.visible_tests, *e.hints, e.needs)
-    )
+    masters = master.load_all(solutions)
+    found = [exercise for made in masters for exercise in made.exercises]
+    shown = [part for e in found for part in (e.title, e.statement, e.stub, e.visible_tests, *e.hints, e.needs)]
+    public = "\n".join(shown + [text for made in masters for text in _given(made)])
     answers = [part for e in found for part in (e.solution, e.rubric or "")]
     tests = [part for e in found for part in (e.hidden_tests, *(wrong.code for wrong in e.wrong))]
     words = _words(answers) - _words([public])
     return Secrets(_lines(answers, public), _lines(tests, public), tuple(sorted(words)))
+
+
+def _given(made: master.Master) -> list[str]:
+    """The cells that are no answers and no tests: students get them as they are."""
+    return [cell.source for cell in made.cells if not (master.is_answer(cell) or master.is_test(cell))]
 
 
 def _lines(texts: Iterable[str], public: str) -> tuple[str, ...]:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
-from books import ROOT, Build
+from books import ROOT, Build, pages
 from leaks import found_in, secrets, squeeze
 
 from ftlab import claims
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.slow, pytest.mark.assets]
-CONTENTS = yaml.safe_load((ROOT / "_toc.yml").read_text())
-PAGES = [Path(page).name for page in (CONTENTS["root"], *(entry["file"] for entry in CONTENTS["chapters"]))]
+PAGES = pages()
 VIEWS = [("light", 1400), ("dark", 1400), ("dark", 390)]
 
 
@@ -57,22 +53,6 @@ def test_numbers_and_verdicts_come_from_the_recorded_runs(site: Build) -> None:
 def test_every_exercise_stands_in_its_chapter(site: Build) -> None:
     chapter = (site.html / "book" / "05-sft.html").read_text()
     assert chapter.count("Hint 3: almost the line") == len(re.findall(r'id="exercise-05-sft-', chapter)) >= 4
-
-
-@pytest.fixture
-def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page in the asked-for theme and width that may load files and nothing else; complaints are collected."""
-    scheme, width = request.param
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page = context.new_page()
-    page.outside, page.complaints = [], []
-    local = re.compile(r"^(file|data|blob):")
-    context.route(lambda url: not local.match(url), lambda route: route.abort())
-    page.on("request", lambda request: None if local.match(request.url) else page.outside.append(request.url))
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.on("console", lambda said: page.complaints.append(said.text) if said.type == "error" else None)
-    yield page
-    context.close()
 
 
 @pytest.mark.parametrize("page", VIEWS, indirect=True, ids=str)

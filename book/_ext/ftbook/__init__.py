@@ -13,7 +13,18 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ConfigError
 
-from . import claims, diagrams, exercises, explorers, numbers, quizzes, sources
+from . import (
+    claims,
+    diagrams,
+    exercises,
+    explorers,
+    gates,
+    notebooks,
+    numbers,
+    quizzes,
+    readers,
+    sources,
+)
 
 EDITIONS = ("student", "instructor")
 
@@ -53,12 +64,6 @@ def _mark(app: Sphinx) -> Path:
     return Path(app.doctreedir) / "unfinished"
 
 
-def _without_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
-    """Jupyter Book adds the loader of thebe, twice over: an error in the console, and an address of a CDN."""
-    scripts = context["script_files"]
-    context["script_files"] = [s for s in scripts if "thebe" not in f"{s.filename} {s.attributes}".lower()]
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything. Paths are relative to the root of the repository, which is the source folder."""
     app.add_config_value("ftbook_edition", os.environ.get("FTBOOK_EDITION", "student"), "env", [str])
@@ -68,8 +73,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", _check_edition)
     app.connect("config-inited", _begin)
     app.connect("build-finished", _end)
-    app.connect("html-page-context", _without_thebe, priority=900)
     app.add_css_file("ftbook.css")
-    for module in (sources, numbers, claims, exercises, diagrams, quizzes, explorers):
+    for module in (sources, numbers, claims, exercises, diagrams, quizzes, explorers, readers, notebooks, gates):
         module.setup(app)
     return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

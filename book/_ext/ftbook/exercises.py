@@ -14,12 +14,12 @@ from sphinx.application import Sphinx
 from autograder.master import Exercise, Master, load
 from ftlab.errors import unknown
 
-from . import sources
+from . import buttons, sources
 from .directives import CourseDirective
 from .markdown import code, dropdown, fence, parse
 
 HINTS = ("a nudge", "the idea", "almost the line")
-READING = ("autograder/master.py",)
+READING = ("autograder/master.py", "_config.yml")
 
 
 class MasterExercise(CourseDirective):
@@ -34,7 +34,8 @@ class MasterExercise(CourseDirective):
         topic, *names = self.arguments
         chosen = choose(self._master(topic), names)
         solved = self.config.ftbook_edition == "instructor"
-        return [node for exercise in chosen for node in parse(self, markdown(topic, exercise, solved))]
+        shown = [node for exercise in chosen for node in parse(self, markdown(topic, exercise, solved))]
+        return [buttons.show(self, topic), *shown]
 
     def _master(self, topic: str) -> Master:
         folder = Path(self.env.srcdir) / self.config.ftbook_masters

@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from ftlab.errors import CourseError, unknown
 from . import sources
 
 LOGGER = logging.getLogger(__name__)
+Find = Callable[[str], list[results.Result]]  # the recorded runs of a runner
 MINUS, NBSP = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 
 
@@ -78,12 +80,17 @@ def _quantity(words: Sequence[str], text: str) -> Quantity:
 
 def recorded(env: BuildEnvironment, runner: str) -> list[results.Result]:
     """All recorded runs of `runner`; the page stands on them from now on. Raises CourseError if there are none."""
-    folder = f"{env.config.ftbook_results}/{runner}"
-    sources.stand_on(env, *sources.SHOWING, f"{folder}/*.json")
-    if runs := results.load_all(Path(env.srcdir) / folder):
+    folder = env.config.ftbook_results
+    sources.stand_on(env, *sources.SHOWING, f"{folder}/{runner}/*.json")
+    return runs_in(Path(env.srcdir), folder, runner)
+
+
+def runs_in(root: Path, folder: str, runner: str) -> list[results.Result]:
+    """All recorded runs of `runner`. Raises CourseError if there are none."""
+    if runs := results.load_all(root / folder / runner):
         return runs
     raise CourseError(
-        f"No run of {runner!r} is recorded in {folder}. Record it (and check the name with `ftlab list`): "
+        f"No run of {runner!r} is recorded in {folder}/{runner}. Record it (and check the name with `ftlab list`): "
         "ftlab results --record"
     )
 
@@ -118,23 +125,36 @@ class ResultRole(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """The number, or a warning that says what to do and a mark in the text."""
         try:
-            return [self._number(self.text)], []
+            text, tip = tell(self.text, partial(recorded, self.env), short=self.short)
+            return [number("", text, classes=["ft-number"], tip=tip)], []
         except CourseError as error:
             LOGGER.warning("%s", error, location=self.get_location(), type="ftbook", subtype="result")
             return [nodes.strong("", f"[no result: {self.text}]")], []
 
-    def _number(self, text: str) -> nodes.Node:
-        runner, value, minus = parse(text)
-        runs = recorded(self.env, runner)
-        ours = value.runs(runner, runs)
-        found = results.summary(ours, value.metric)
-        if minus:
-            found = results.difference(ours, value.metric, minus.runs(runner, runs), minus.metric)
-        mean = show(value.metric, found.mean, change=bool(minus))
-        spread = show_range(value.metric, found, change=bool(minus))
-        interval = spread if found.same else f"95 % interval {spread}"
-        tip = f"{mean}: mean over {found.n} seeds; {interval}. To repeat: {_commands(ours)}"
-        return number("", mean if self.short else f"{mean} ({spread})", classes=["ft-number"], tip=tip)
+
+def tell(text: str, find: Find, *, short: bool) -> tuple[str, str]:
+    """A measured number as the role shows it, and its tip: where it comes from. Raises CourseError."""
+    runner, value, minus = parse(text)
+    runs = find(runner)
+    ours = value.runs(runner, runs)
+    found = results.summary(ours, value.metric)
+    if minus:
+        found = results.difference(ours, value.metric, minus.runs(runner, runs), minus.metric)
+    mean = show(value.metric, found.mean, change=bool(minus))
+    spread = show_range(value.metric, found, change=bool(minus))
+    interval = spread if found.same else f"95 % interval {spread}"
+    tip = f"{mean}: mean over {found.n} seeds; {interval}. To repeat: {_commands(ours)}"
+    return mean if short else f"{mean} ({spread})", tip
+
+
+def tell_setting(text: str, find: Find) -> str:
+    """A field of the runs' config as the role shows it. Raises CourseError."""
+    runner, field, _ = parse(text)
+    runs = field.runs(runner, find(runner))
+    if field.metric not in runs[0].config:
+        raise unknown(f"setting of {runner}", field.metric, sorted(runs[0].config))
+    value = runs[0].config[field.metric]
+    return f"{value:,}" if type(value) is int else str(value)
 
 
 class SettingRole(SphinxRole):
@@ -143,15 +163,10 @@ class SettingRole(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """The value, or a warning that says what to do and a mark in the text."""
         try:
-            runner, field, _ = parse(self.text)
-            runs = field.runs(runner, recorded(self.env, runner))
-            if field.metric not in runs[0].config:
-                raise unknown(f"setting of {runner}", field.metric, sorted(runs[0].config))
+            return [nodes.Text(tell_setting(self.text, partial(recorded, self.env)))], []
         except CourseError as error:
             LOGGER.warning("%s", error, location=self.get_location(), type="ftbook", subtype="result")
             return [nodes.strong("", f"[no setting: {self.text}]")], []
-        value = runs[0].config[field.metric]
-        return [nodes.Text(f"{value:,}" if type(value) is int else str(value))], []
 
 
 def _commands(runs: Sequence[results.Result]) -> str:
