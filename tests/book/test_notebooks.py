@@ -27,7 +27,7 @@ def plain() -> Plain:
     [
         ("```{admonition} Title\n:class: note\nA *word*.\n```", "> **Title**\n>\n> A *word*."),
         ("`````{dropdown} More\n:class-container: x\n\n```python\n1\n```\n`````", "</summary>\n\n```python\n1\n```"),
-        ("```{explorer} transfer\n```", "The book has more in this place"),
+        ("```{else} transfer\n```", "The book has more in this place"),
         ("a {term}`logit` and {term}`logits <logit>`", "a logit and logits"),
         (
             "[here](05-sft.md#x), [there](claims.md), [out](https://example.org)",
@@ -55,6 +55,13 @@ def test_what_is_written_is_shown(plain: Plain, written: str, shown: str | None)
 def test_a_number_shows_where_it_comes_from(plain: Plain) -> None:
     shown = plain.text("{result}`sft accuracy pretrained=true`")
     assert re.fullmatch(r'<abbr title="[^"]+ftlab run sft[^"]+">[\d.]+\s%.* 5 seeds\)</abbr>', shown)
+
+
+def test_an_explorer_is_a_cell_with_sliders() -> None:
+    made = nbformat.reads(notebooks.notebook(ROOT / "book" / "03-transfer.md"), as_version=4)
+    [cell] = [cell for cell in made.cells if "widgets.explore" in cell.source]
+    assert cell.cell_type == "code" and 'explore("transfer"' in cell.source
+    assert not [c for c in made.cells if "{explorer}" in c.source]
 
 
 def test_diagrams_claims_and_quizzes_are_whole(plain: Plain) -> None:

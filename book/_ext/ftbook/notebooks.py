@@ -5,6 +5,8 @@ The built book offers the same file on the chapter's page. It holds no output: w
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from ftlab.errors import CourseError
 from .plain import ROOT, Plain
 
 LOGGER = logging.getLogger(__name__)
+_EXPLORER = re.compile(r"^`{3}\{explorer\} (\S+)\n`{3}$", re.M)
 BEGIN = """\
 # The chapter reads recorded runs in the folder book/ of the course, so it works in there.
 import os
@@ -41,6 +44,7 @@ def notebook(page: Path, root: Path = ROOT) -> str:
 
     plain = Plain(frozenset(found.stem for found in chapters(root)), root)
     made = jupytext.read(page, fmt="md:myst")
+    made.cells = [part for cell in made.cells for part in _with_explorers(cell)]
     for cell in made.cells:
         if cell.cell_type == "markdown":
             cell.source = plain.text(cell.source)
@@ -51,6 +55,19 @@ def notebook(page: Path, root: Path = ROOT) -> str:
         cell.id = f"cell-{number}"
     made.metadata = {"kernelspec": made.metadata["kernelspec"], "language_info": {"name": "python"}}
     return nbformat.writes(made)
+
+
+def _with_explorers(cell: Any) -> Iterator[Any]:
+    """The cell, cut where its text has explorers: each is a code cell here, which shows sliders of ipywidgets."""
+    if cell.cell_type != "markdown":
+        yield cell
+        return
+    texts = _EXPLORER.split(cell.source)
+    for place, text in enumerate(texts):
+        if place % 2:
+            yield new_code_cell(f'from ftlab import widgets\n\nwidgets.explore("{text}", root="..")')
+        elif text.strip():
+            yield new_markdown_cell(text.strip())
 
 
 def write_all(folder: Path, root: Path = ROOT) -> list[Path]:
