@@ -50,6 +50,11 @@ def test_numbers_and_verdicts_come_from_the_recorded_runs(site: Build) -> None:
     assert page.count("Verdict: ") == page.count("Repeat it") == page.count('id="claim-')
 
 
+def test_no_table_is_left_as_text(site: Build) -> None:
+    chapters = "".join(path.read_text() for path in (site.html / "book").glob("*.html"))
+    assert chapters.count("<table") > 5 and "<p>|" not in chapters
+
+
 def test_every_exercise_stands_in_its_chapter(site: Build) -> None:
     chapter = (site.html / "book" / "05-sft.html").read_text()
     assert chapter.count("Hint 3: almost the line") == len(re.findall(r'id="exercise-05-sft-', chapter)) >= 4
