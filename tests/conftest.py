@@ -1,4 +1,5 @@
-"""How tests are shared out between processes (`pytest -n 2 --dist loadgroup`), where that is asked for; a browser."""
+"""How tests are shared out between processes (`pytest -n 2 --dist loadgroup`), where that is asked for; a browser; no
+limit of time for one example of hypothesis."""
 
 from __future__ import annotations
 
@@ -7,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+settings.register_profile("course", deadline=None)  # of a single example: a busy machine is no fault of the code
+settings.load_profile("course")
 GRADER = Path(__file__).parent / "autograder"
 LONGEST = ("autograder", "test_real")  # begun first: one that begins last keeps a single process busy at the end
 
