@@ -34,10 +34,13 @@ class Outcome:
 def check(path: Path) -> list[Outcome]:
     """Run the notebook from top to bottom in its own folder and judge each exercise.
 
-    A cell that fails does not stop the ones behind it. Raises CourseError when `path` is not an exercise notebook.
+    A cell that fails, or takes too long, does not stop the ones behind it. What stands behind the last test (the
+    training to play with) decides nothing and is not run. Raises CourseError when `path` is not an exercise notebook.
     """
     notebook = read(path)
     exercises = find(notebook, path)
+    last = max((exercise.test for exercise in exercises if exercise.test is not None), default=-1)
+    del notebook.cells[last + 1 :]
     _execute(notebook, path)
     return [_outcome(exercise, notebook) for exercise in exercises]
 
@@ -51,22 +54,19 @@ def by_hand(exercise: Exercise) -> Outcome:
 
 def _execute(notebook: NotebookNode, path: Path) -> None:
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from nbclient.exceptions import DeadKernelError
 
     client = NotebookClient(
         notebook,
         kernel_name="python3",
         timeout=CELL_SECONDS,
+        interrupt_on_timeout=True,
         allow_errors=True,
         extra_arguments=["--IPKernelApp.log_level=ERROR"],  # its warning about TCP alarms, and is not for students
         resources={"metadata": {"path": str(path.parent.resolve())}},
     )
     try:
         client.execute()
-    except CellTimeoutError as error:
-        raise CourseError(
-            f"A cell of {path} ran for more than {CELL_SECONDS} s and was stopped. Look for a loop that never ends."
-        ) from error
     except DeadKernelError as error:
         raise CourseError(
             f"Python died while it ran {path}. Was there too little memory? Restart and run all."
@@ -98,6 +98,8 @@ def sentence(kind: str, value: str) -> str:
     text = _COLOURS.sub("", value).strip()
     if kind == "NotImplementedError":
         return "Not answered yet, or the line 'raise NotImplementedError()' is still there."
+    if kind == "KeyboardInterrupt":
+        return f"It ran for more than {CELL_SECONDS} s and was stopped. Look for a loop that never ends."
     if kind == "CheckFailed":
         return text
     return f"{kind}: {text}" if text else f"{kind}, with no message."

@@ -100,7 +100,8 @@ def sentence(kept: Progress, exercise: Exercise, outcome: Outcome) -> str:
     """What is wrong with one exercise, or that it passes."""
     if outcome.passed:
         return outcome.message or "passes"
-    return outcome.message + (" It has passed before." if kept.of(exercise).once else "")
+    told = outcome.message if outcome.message.endswith((".", "!", "?")) else f"{outcome.message}."
+    return told + (" It has passed before." if kept.of(exercise).once else "")
 
 
 def to_try(kept: Progress, exercise: Exercise, outcome: Outcome, ask: str) -> str:
