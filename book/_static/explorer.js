@@ -11,7 +11,7 @@ for (const explorer of document.querySelectorAll(".ft-explorer")) {
     for (const slider of sliders) {
       const said = slider.dataset.said.split("|")[slider.value];
       slider.setAttribute("aria-valuetext", said);
-      slider.labels[0].querySelector("output").textContent = said;
+      slider.parentElement.querySelector("output").textContent = said;
     }
     words.forEach((text, number) => { text.hidden = number !== state(); });
     marks.forEach((mark, number) => mark.classList.toggle("ft-shown", number === state()));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,7 +39,7 @@ def test_search_finds_a_word_from_the_disk(chapter: Page) -> None:
     found = chapter.locator("#search-results li a")
     found.first.wait_for()
     assert "05-sft.html" in " ".join(link.get_attribute("href") or "" for link in found.all())
-    found.filter(has_text="Supervised fine-tuning").first.click()
+    found.filter(has_text=re.compile(r"\b5\. Supervised fine-tuning")).first.click()
     chapter.wait_for_url("**/05-sft.html*")
 
 
