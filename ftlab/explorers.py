@@ -162,7 +162,7 @@ def bill(parameters: float, tokens: float, devices: float) -> dict[str, str]:
         "hours": number(hours),
         "time": duration(hours / devices),
         "dollars": number(costs.dollars(hours)),
-        "energy": number(costs.megawatt_hours(hours)),
+        "energy": number(1000 * costs.megawatt_hours(hours)),
         "state_memory": number(parameters * sum(costs.STATE_BYTES["mixed"]) / 1e9),
     }
 

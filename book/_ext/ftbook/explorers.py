@@ -56,7 +56,7 @@ def _slider(name: str, control: explorers.Control) -> str:
     said = [control.say(place) for place in range(len(control.values))]
     own = f"{name}-{control.name}"
     return (
-        f'<p><label for="{own}">{escape(control.label)}</label>: <output for="{own}">{escape(said[0])}</output>'
+        f'<p><label for="{own}">{escape(control.label)}:</label> <output for="{own}">{escape(said[0])}</output>'
         f'<input type="range" id="{own}" min="0" max="{len(said) - 1}" value="0" aria-valuetext="{escape(said[0])}" '
         f'data-said="{escape("|".join(said))}"></p>'
     )
