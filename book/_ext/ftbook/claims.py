@@ -84,10 +84,13 @@ def _name(metric: str) -> str:
 
 
 def _other(case: claims.Case) -> str:
-    """Where the two sides are different runs, the settings of the baseline."""
-    if case.baseline.config == case.value.config:
-        return ""
-    return " with " + ", ".join(f"{name} = {value}".lower() for name, value in case.baseline.config.items())
+    """Where the two sides are different runs, the settings in which the baseline differs."""
+    mine = case.value.config
+    differs = {name: value for name, value in case.baseline.config.items() if name not in mine or mine[name] != value}
+    said = [
+        f"{name.replace('_', ' ')} {'as usual' if value is None else f'= {value}'}" for name, value in differs.items()
+    ]
+    return f" with {', '.join(said)}".lower() if said else ""
 
 
 def _summary(metric: str, found: results.Summary, *, change: bool = False) -> str:
