@@ -44,7 +44,7 @@ class PromptsConfig(RunConfig):
     completion_tokens: Count = 24  # tokens that are written after it, at most
     train_prompts: Count = 1536  # prompts with a pair to learn from
     validation_prompts: Count = 128  # prompts with a pair to watch the training on
-    temperature: Strength = 1.0  # of the simulated labeller, in log-odds; higher misses more, 0 nothing
+    temperature: Strength = 0.5  # of the simulated labeller, in log-odds; higher misses more, 0 nothing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,9 +36,9 @@ class WayConfig(FeedbackConfig):
     learning_rate: Positive = 3e-4  # the same: the highest one, after the warm-up
     batch_size: Count = 32  # the same: pairs a weight update
     most: Count = 16  # best_of_n: completions to choose among
-    reward_model: str = "gpt-reviews"  # best_of_n, ppo, rloo: the network that learns to score
-    reward_epochs: Count = 2  # its passes over the pairs
-    reward_rate: Positive = 1e-4  # its highest learning rate
+    reward_model: str = "minilm"  # best_of_n, ppo, rloo: the network that learns to score
+    reward_epochs: Count = 1  # its passes over the pairs
+    reward_rate: Positive = 2e-4  # its highest learning rate
     batches: Count = 40  # ppo, rloo: times that the policy writes and learns
     completions: Count = 64  # the same: completions a batch
     policy_rate: Positive = 1e-4  # the same: learning rate

@@ -39,10 +39,10 @@ class Config(RunConfig):
     judge: str = gold.NAME  # the hidden gold judge: gold-judge, tiny-bert, or a classifier of two labels by Hub id
     pairs: Count = 1000  # comparisons that the reward model learns from
     held_out_pairs: Count = 200  # comparisons that it is tested on
-    label_noise: Strength = 1.0  # temperature of the labellers, in log-odds; 0: they never err
-    reward_model: str = "gpt-reviews"  # the network that learns the reward
-    reward_epochs: Count = 2  # passes over the pairs
-    reward_learning_rate: Positive = 1e-4  # the highest one of the reward model's training
+    label_noise: Strength = 0.5  # temperature of the labellers, in log-odds; 0: they never err
+    reward_model: str = "minilm"  # the network that learns the reward: an encoder or a decoder
+    reward_epochs: Count = 1  # passes over the pairs
+    reward_learning_rate: Positive = 2e-4  # the highest one of the reward model's training
     reward_batch: Count = 32  # pairs a weight update
     algorithm: Literal["ppo", "rloo"] = "ppo"  # ours by hand, with a critic; or trl's, without
     beta: Strength = 0.1  # the leash: reward that a nat of divergence costs; higher stays closer, 0 is no leash
