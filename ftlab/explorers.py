@@ -131,11 +131,16 @@ def _measured(found: Explorer, choice: Choice, runs: Runs) -> dict[str, results.
 
 
 def _summary(line: Line, at: Mapping[str, float | int], runs: Runs) -> results.Summary:
-    where = {key: yaml.safe_load(str(value).format(**at)) for key, value in line.where.items()}
+    where = {key: _filled(value, at) for key, value in line.where.items()}
     chosen = results.select(runs(line.runner), **where)
     if fields := results.varying(chosen):
         raise CourseError(f"The runs of {line.name} differ in {', '.join(fields)}. Say which are meant, in `where`.")
     return results.summary(chosen, line.metric.format(**at))
+
+
+def _filled(value: Any, at: Mapping[str, float | int]) -> Any:
+    """A text with names of controls in braces as the value it stands for; anything else as it is."""
+    return yaml.safe_load(value.format(**at)) if isinstance(value, str) else value
 
 
 def _words(found: Explorer, choice: Choice, measured: Mapping[str, results.Summary]) -> str:
