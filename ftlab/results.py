@@ -32,6 +32,7 @@ UNITS = {
     "bytes": "bytes",
     "parameters": "count",
     "lines": "count",
+    "updates": "count",
 }
 
 
