@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Annotated, Any, Self, get_args, get_type_hints
+from typing import Annotated, Any, Self, TypeVar, get_args, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 
@@ -18,6 +18,7 @@ Strength = Annotated[float, Ge(0), Lt(math.inf)]  # of a pull; zero is none
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]  # numpy takes no larger seed
 
 PROFILES = ("smoke", "cpu", "gpu")
+Part = TypeVar("Part", bound="RunConfig")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,10 @@ class RunConfig:
         hints = get_type_hints(cls, include_extras=True)
         values: dict[str, Any] = {**presets[profile], **given, "profile": profile}
         return cls(**{name: _checked(cls, hints, name, value) for name, value in values.items()})
+
+    def part(self, kind: type[Part]) -> Part:
+        """The fields of `kind`, a base class of this config: what decides a step that other runs share."""
+        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
 
     def as_dict(self) -> dict[str, Any]:
         """All fields by name, ready for JSON."""

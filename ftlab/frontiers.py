@@ -8,6 +8,7 @@ al. 2023, sections 3 and 4; the shape of their figure 2 is asked for here).
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 
-from ftlab import best_of, feedback, gold, policies, ppo, preference_training, rewards, rloo, training
+from ftlab import best_of, feedback, gold, policies, ppo, preference_training, rewards, rloo
 from ftlab import hardware as hw
 from ftlab.config import Count, Positive
 from ftlab.feedback import FeedbackConfig, Looks, Pairs
@@ -26,8 +27,13 @@ Name = Literal["dpo", "ipo", "imitation", "best_of_n", "ppo", "rloo"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class WayConfig(FeedbackConfig):
-    """One way to learn from pairs. See FeedbackConfig for the pairs and the judge."""
+class PairsRewardConfig(FeedbackConfig, rewards.RewardModelConfig):
+    """The pairs, and the reward model that some ways learn from them: see FeedbackConfig and RewardModelConfig."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WayConfig(PairsRewardConfig):
+    """One way to learn from pairs. See PairsRewardConfig for what all ways share."""
 
     way: Name = "dpo"  # how the pairs are learned from
     beta: Positive = 0.1  # pull towards the reference; higher stays closer. No part of imitation and best_of_n
@@ -36,9 +42,6 @@ class WayConfig(FeedbackConfig):
     learning_rate: Positive = 3e-4  # the same: the highest one, after the warm-up
     batch_size: Count = 32  # the same: pairs a weight update
     most: Count = 16  # best_of_n: completions to choose among
-    reward_model: str = "minilm"  # best_of_n, ppo, rloo: the network that learns to score
-    reward_epochs: Count = 1  # its passes over the pairs
-    reward_rate: Positive = 2e-4  # its highest learning rate
     batches: Count = 40  # ppo, rloo: times that the policy writes and learns
     completions: Count = 64  # the same: completions a batch
     policy_rate: Positive = 1e-4  # the same: learning rate
@@ -67,6 +70,7 @@ class Learned(NamedTuple):
     models: int  # that a weight update needs (for best_of_n, an answer)
     models_bytes: int
     judged: bool  # whether a labeller has seen the texts that the policy learned from
+    peak_bytes: int = 0  # at most in memory while the reward model learned; it may have served an earlier run
 
 
 def directly(contest: Contest) -> Learned:
@@ -90,8 +94,8 @@ def directly(contest: Contest) -> Learned:
 def by_reward(contest: Contest) -> Learned:
     """PPO or RLOO: a reward model learns from the pairs, then the policy from it. The time is that of both."""
     config = contest.config
+    scored = _scored(contest)
     looks = contest.looks(config.batches)
-    model = _reward_model(contest)
     settings = ppo.Settings(
         batches=config.batches,
         batch_size=config.completions,
@@ -106,9 +110,11 @@ def by_reward(contest: Contest) -> Learned:
         config.source, "train", contest.policy.tokenizer, config.prompt_tokens, config.train_prompts, config.seed
     )
     train = ppo.train if config.way == "ppo" else rloo.train
-    train(contest.policy, asked, model, settings, looks)
-    held = 2 * _bytes(contest.policy.model) + _bytes(model.model)
-    return Learned(looks.rows, looks.last, looks.seconds, 3, held, judged=False)
+    train(contest.policy, asked, scored.model, settings, looks)
+    rows = [{**row, "seconds": row["seconds"] + scored.seconds} for row in looks.rows]
+    held = 2 * _bytes(contest.policy.model) + _bytes(scored.model.model)
+    seconds = looks.seconds + scored.seconds
+    return Learned(rows, looks.last, seconds, 3, held, judged=False, peak_bytes=scored.peak_bytes)
 
 
 def choosing(contest: Contest) -> Learned:
@@ -117,16 +123,15 @@ def choosing(contest: Contest) -> Learned:
     Its divergence is the bound log n - (n-1)/n, not a measurement; seconds count the writing of all n.
     """
     config = contest.config
+    model, learning, peak_bytes = _scored(contest)
     clock = hw.Stopwatch()
-    model = _reward_model(contest)
-    learning = clock.seconds
     asked = feedback.test_prompts(config.model, config.source, config.prompt_tokens, config.test_prompts)
     drawn = policies.sample(
         contest.policy.model, contest.policy.tokenizer, asked, config.completion_tokens, n=config.most, seed=config.seed
     )
     shape = (len(asked), config.most)
     judged = np.reshape(model(drawn.prompts, drawn.completions), shape)
-    writing = clock.seconds - learning
+    writing = clock.seconds
     judges = np.reshape(feedback.judge(config.judge, contest.hardware.device).score(drawn.texts), shape)
     rows = [
         {
@@ -142,22 +147,28 @@ def choosing(contest: Contest) -> Learned:
     best = judged.argmax(axis=1) + config.most * np.arange(len(asked))
     given = policies.Written(asked, [drawn.completions[row] for row in best], drawn.tokens.rows(torch.from_numpy(best)))
     last = gold.Look({"distinct_share": gold.distinct(given.completions)}, given)
-    return Learned(rows, last, learning + writing, 2, held, judged=False)
+    return Learned(rows, last, learning + writing, 2, held, judged=False, peak_bytes=peak_bytes)
 
 
-def _reward_model(contest: Contest) -> rewards.RewardModel:
-    config = contest.config
-    settings = training.TrainingConfig(
-        profile=config.profile,
-        seed=config.seed,
-        epochs=config.reward_epochs,
-        learning_rate=config.reward_rate,
-        batch_size=config.batch_size,
-        evaluations=1,
-    )
-    return rewards.fit(config.reward_model, contest.pairs.train, contest.pairs.validation, settings, contest.hardware)[
-        0
-    ]
+class Scored(NamedTuple):
+    """A reward model that has learned, and what that took."""
+
+    model: rewards.RewardModel
+    seconds: float
+    peak_bytes: int
+
+
+def _scored(contest: Contest) -> Scored:
+    return _learned(contest.config.part(PairsRewardConfig), contest.hardware)
+
+
+@functools.lru_cache(maxsize=1)
+def _learned(config: PairsRewardConfig, hardware: hw.Hardware) -> Scored:
+    """The reward model that learned from the pairs: runs that differ in what follows share it, with its time."""
+    pairs = feedback.pairs(config, hardware.device)
+    longest = 2 * (config.prompt_tokens + config.completion_tokens)  # its tokens may be shorter than the policy's
+    model, trained = rewards.learn(config, pairs.train, pairs.validation, longest, hardware)
+    return Scored(model, trained.seconds, trained.peak_memory_bytes)
 
 
 def _bytes(model: Any) -> int:

@@ -17,6 +17,7 @@ import torch
 from ftlab import hardware as hw
 from ftlab import models, training
 from ftlab.completions import padded
+from ftlab.config import Count, Positive, RunConfig
 from ftlab.errors import CourseError
 from ftlab.preferences import Pair, Reward
 
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
 
 TEXTS_AT_ONCE = 128
 BINS = 10  # of a reliability diagram
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardModelConfig(RunConfig):
+    """How a reward model learns from pairs."""
+
+    reward_model: str = "minilm"  # the network that learns the reward: an encoder or a decoder
+    reward_epochs: Count = 1  # its passes over the pairs
+    reward_learning_rate: Positive = 2e-4  # its highest learning rate, after the warm-up
+    reward_batch: Count = 32  # pairs a weight update of it
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,22 @@ def checked(reward: Reward) -> Reward:
         return found
 
     return rewards
+
+
+def learn(
+    config: RewardModelConfig, pairs: Sequence[Pair], held_out: Sequence[Pair], longest: int, hardware: hw.Hardware
+) -> tuple[RewardModel, training.Trained]:
+    """Train the reward model of `config`; it reads `longest` tokens of a text at most. See fit for the rest."""
+    settings = training.TrainingConfig(
+        profile=config.profile,
+        seed=config.seed,
+        epochs=config.reward_epochs,
+        learning_rate=config.reward_learning_rate,
+        batch_size=config.reward_batch,
+        max_length=longest,
+        evaluations=1,
+    )
+    return fit(config.reward_model, pairs, held_out, settings, hardware)
 
 
 def fit(

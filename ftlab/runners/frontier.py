@@ -28,6 +28,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "smoke": {
         **feedback.SMOKE,
         "reward_model": "tiny-llama",
+        "reward_batch": 4,
         "learning_rate": 1e-2,
         "batch_size": 4,
         "evaluations": 2,
@@ -86,7 +87,7 @@ def run(config: Config, hardware: hw.Hardware) -> Result:
             "seconds": learned.seconds,
             "models_in_memory": float(learned.models),
             "models_bytes": float(learned.models_bytes),
-            "peak_memory_bytes": float(memory.bytes),
+            "peak_memory_bytes": float(max(memory.bytes, learned.peak_bytes)),
             "lines": float(two_ways.lines(*frontiers.CODE[config.way])),
             "labels": float(len(pairs.train)),
             "judged_share": float(learned.judged),  # of the texts it learned from, those that a labeller has seen

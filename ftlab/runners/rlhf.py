@@ -9,7 +9,6 @@ Overoptimization), section 3; the task is that of Rafailov et al. 2023, section 
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
@@ -17,9 +16,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
-from ftlab import data, feedback, gold, models, policies, ppo, provenance, rewards, rloo, training
+from ftlab import data, feedback, gold, models, policies, ppo, provenance, rewards, rloo
 from ftlab import hardware as hw
-from ftlab.config import Count, Positive, RunConfig, Strength
+from ftlab.config import Count, Positive, Strength
 from ftlab.preferences import Reward
 from ftlab.results import Result, before_and_after
 
@@ -28,8 +27,8 @@ CALIBRATED = 0.1  # confidence and accuracy of a reward model may lie so far apa
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(RunConfig):
-    """A policy, the people, a reward model, and the optimisation."""
+class TaughtConfig(rewards.RewardModelConfig):
+    """A policy, the people, and a reward model (see RewardModelConfig): all that decides what rewards it gives."""
 
     policy: str = "gpt-reviews"  # a decoder that goes on with reviews
     method: Literal["full", "lora"] = "full"  # which of its weights are trained
@@ -40,10 +39,12 @@ class Config(RunConfig):
     pairs: Count = 1000  # comparisons that the reward model learns from
     held_out_pairs: Count = 200  # comparisons that it is tested on
     label_noise: Strength = 0.5  # temperature of the labellers, in log-odds; 0: they never err
-    reward_model: str = "minilm"  # the network that learns the reward: an encoder or a decoder
-    reward_epochs: Count = 1  # passes over the pairs
-    reward_learning_rate: Positive = 2e-4  # the highest one of the reward model's training
-    reward_batch: Count = 32  # pairs a weight update
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(TaughtConfig):
+    """The optimisation of the policy. See TaughtConfig for what it is optimised for."""
+
     algorithm: Literal["ppo", "rloo"] = "ppo"  # ours by hand, with a critic; or trl's, without
     beta: Strength = 0.1  # the leash: reward that a nat of divergence costs; higher stays closer, 0 is no leash
     batches: Count = 40  # times that the policy writes and learns
@@ -97,19 +98,6 @@ RECORDED: tuple[dict[str, Any], ...] = (
 )
 
 
-OPTIMISATION = (
-    "algorithm",
-    "beta",
-    "batches",
-    "batch_size",
-    "passes",
-    "parts",
-    "learning_rate",
-    "looks",
-    "test_prompts",
-)
-
-
 class Taught(NamedTuple):
     """What people's comparisons led to: a reward model, how it did on pairs that it had not seen, and what it cost."""
 
@@ -121,7 +109,7 @@ class Taught(NamedTuple):
 def run(config: Config, hardware: hw.Hardware) -> Result:
     """Label, learn the reward, optimise; metrics of the policy end in _before, _halfway and _after."""
     hw.use(hardware)
-    taught = _taught(_without_optimisation(config), hardware)
+    taught = _taught(config.part(TaughtConfig), hardware)
     policy, judge = _policy(config, hardware), feedback.judge(config.judge, hardware.device)
     test = _prompts(config, policy, "test", config.test_prompts)
     looks: dict[int, gold.Look] = {}
@@ -155,22 +143,17 @@ def data_version(config: Config) -> str:
     return data.text_fingerprint(itertools.chain(*asked)) + versions
 
 
-def _without_optimisation(config: Config) -> Config:
-    """What decides the reward model, so that runs that differ in the optimisation alone share it."""
-    plain = Config()
-    return dataclasses.replace(config, **{name: getattr(plain, name) for name in OPTIMISATION})
-
-
 @functools.lru_cache(maxsize=1)
-def _taught(config: Config, hardware: hw.Hardware) -> Taught:
-    """Let the judge label pairs, and train the reward model on them."""
+def _taught(config: TaughtConfig, hardware: hw.Hardware) -> Taught:
+    """Let the judge label pairs, and train the reward model on them; runs that differ in the optimisation share it."""
     policy, judge = _policy(config, hardware), feedback.judge(config.judge, hardware.device)
     noise = config.label_noise
     pairs, held_out = (
         gold.ask(policy, judge, _prompts(config, policy, split), config.completion_tokens, count, noise, config.seed)
         for split, count in (("train", config.pairs), ("validation", config.held_out_pairs))
     )
-    reward, trained = rewards.fit(config.reward_model, pairs, held_out, _reward_training(config), hardware)
+    longest = 2 * (config.prompt_tokens + config.completion_tokens)  # its tokens may be shorter than the policy's
+    reward, trained = rewards.learn(config, pairs, held_out, longest, hardware)
     margins = rewards.margins(reward, held_out)
     metrics = {
         **rewards.agreement(margins),
@@ -181,17 +164,6 @@ def _taught(config: Config, hardware: hw.Hardware) -> Taught:
         "reward_seconds": trained.seconds,
     }
     return Taught(reward, metrics, rewards.reliability(margins))
-
-
-def _reward_training(config: Config) -> training.TrainingConfig:
-    return training.TrainingConfig(
-        profile=config.profile,
-        seed=config.seed,
-        epochs=config.reward_epochs,
-        learning_rate=config.reward_learning_rate,
-        batch_size=config.reward_batch,
-        max_length=2 * (config.prompt_tokens + config.completion_tokens),  # its tokens may be shorter than the policy's
-    )
 
 
 def _settings(config: Config) -> ppo.Settings:
@@ -207,11 +179,11 @@ def _settings(config: Config) -> ppo.Settings:
     )
 
 
-def _policy(config: Config, hardware: hw.Hardware) -> policies.Policy:
+def _policy(config: TaughtConfig, hardware: hw.Hardware) -> policies.Policy:
     return policies.load(config.policy, config.method, config.seed, hardware.device)
 
 
-def _prompts(config: Config, policy: policies.Policy, split: str, count: int | None = None) -> list[str]:
+def _prompts(config: TaughtConfig, policy: policies.Policy, split: str, count: int | None = None) -> list[str]:
     return policies.prompts(config.source, split, policy.tokenizer, config.prompt_tokens, count, config.seed)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from ftlab.errors import CourseError
@@ -32,12 +30,14 @@ def test_a_run_measures_and_keeps_what_was_written(given: dict[str, object], cpu
     assert sum(row["pairs"] for row in result.provenance["reliability"]) >= 7
 
 
-def test_runs_that_differ_in_the_optimisation_share_the_reward_model() -> None:
+def test_runs_that_differ_in_the_optimisation_share_the_reward_model(cpu: Hardware) -> None:
     one, other = smoke(beta=0.5, batches=4, algorithm="rloo", looks=2), smoke(beta=0.0)
-    assert runner._without_optimisation(one) == runner._without_optimisation(other)
-    assert runner._without_optimisation(one) != runner._without_optimisation(smoke(label_noise=2.0))
-    fields = {field.name for field in dataclasses.fields(runner.Config)}
-    assert set(runner.OPTIMISATION) <= fields
+    assert one.part(runner.TaughtConfig) == other.part(runner.TaughtConfig)
+    assert one.part(runner.TaughtConfig) != smoke(label_noise=2.0).part(runner.TaughtConfig)
+    runner._taught.cache_clear()
+    for given in ({"algorithm": "ppo"}, {"algorithm": "rloo"}):
+        runner.run(smoke(**given), cpu)
+    assert runner._taught.cache_info().hits == 1
 
 
 def test_the_data_version_knows_the_prompts() -> None:
