@@ -55,6 +55,7 @@ class Line(BaseModel):
     runner: str
     metric: str
     where: dict[str, Any] = {}
+    drawn: bool = True  # or only said, where its unit is not that of the picture
 
 
 class Explorer(BaseModel):
@@ -208,7 +209,7 @@ def _picture(name: str, found: Explorer, measured: Mapping[Choice, Mapping[str, 
 
 def _draw(ax: Axes, name: str, found: Explorer, measured: Mapping[Choice, Mapping[str, results.Summary]]) -> None:
     control = found.controls[0]
-    for place, line in enumerate(found.lines):
+    for place, line in enumerate(line for line in found.lines if line.drawn):
         points = {float(control.values[choice[0]]): values[line.name] for choice, values in measured.items()}
         figures.line(ax, points, line.label, place)
     for place, value in enumerate(control.values):

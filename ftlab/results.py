@@ -206,13 +206,19 @@ def show(metric: str, value: float) -> str:
         case "seconds":
             return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"
         case "bytes":
-            return f"{value / 1024**3:.2f} GB" if abs(value) >= 1024**3 / 10 else f"{value / 1024**2:.1f} MB"
+            return _bytes(value)
         case "count":
             return f"{value:,.0f}"
         case _ if value == 0 or 0.001 <= abs(value) < 1000:
             return f"{value:.3f}"
         case _:
             return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.2e}"
+
+
+def _bytes(value: float) -> str:
+    if 0 < abs(value) < 1024**2 / 10:
+        return f"{value / 1024:.1f} kB"
+    return f"{value / 1024**3:.2f} GB" if abs(value) >= 1024**3 / 10 else f"{value / 1024**2:.1f} MB"
 
 
 def show_summary(metric: str, found: Summary) -> str:
