@@ -89,12 +89,13 @@ PROFILES: dict[str, dict[str, Any]] = {
         "learning_rate": 5e-5,
     },
 }
-# By hand and by trl on the same leash; a tighter one; none, for long.
+# By hand and by trl on the same leash; a tighter one; none; and none with large steps, to see where that ends.
 RECORDED: tuple[dict[str, Any], ...] = (
     {},
     {"algorithm": "rloo"},
     {"beta": 0.5},
     {"beta": 0.0},
+    {"beta": 0.0, "learning_rate": 3e-4, "batches": 50},
 )
 
 
