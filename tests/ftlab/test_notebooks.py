@@ -44,7 +44,9 @@ def test_each_exercise_gets_its_own_verdict(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_cannot_run_is_told_by_its_own_error(tmp_path: Path) -> None:
-    answer = new_code_cell("many = 2\ndef one(:", metadata={"nbgrader": {"grade": False, "solution": True, "grade_id": "one"}})
+    answer = new_code_cell(
+        "many = 2\ndef one(:", metadata={"nbgrader": {"grade": False, "solution": True, "grade_id": "one"}}
+    )
     words = new_markdown_cell("mine", metadata={"nbgrader": {"grade": True, "solution": True, "grade_id": "why"}})
     heads = [new_markdown_cell(f"## Exercise {n}: Number {n}") for n in (1, 2)]
     path = write(tmp_path / "x.ipynb", heads[0], answer, test_cell("test-one", "one()"), heads[1], words)
