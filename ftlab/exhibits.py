@@ -104,6 +104,7 @@ EXHIBITS: Mapping[str, Callable[[Sequence[Any]], Exhibit]] = {
     "cost": published,
     "families": written,
     "mlm": guessed,
+    "rlhf": continued,
     "dpo": continued,
     "frontier": continued,
     "hybrid": stage_by_stage,

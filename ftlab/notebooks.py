@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CELL_SECONDS = 180  # a cell that takes longer is stopped
 STUB = "YOUR ANSWER HERE"  # what nbgrader puts into the cell of a free-text answer
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_FILE = re.compile(r" \([^()]*, line (\d+)\)$")  # behind a syntax error: a file that only the kernel knows
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _error(cell: NotebookNode) -> tuple[str, str] | None:
 
 def sentence(kind: str, value: str) -> str:
     """An error as a student should read it: a check's own words, or the kind and what Python said."""
-    text = _COLOURS.sub("", value).strip()
+    text = _FILE.sub(r", in line \1 of the cell", _COLOURS.sub("", value).strip())
     if kind == "NotImplementedError":
         return "Not answered yet, or the line 'raise NotImplementedError()' is still there."
     if kind == "KeyboardInterrupt":

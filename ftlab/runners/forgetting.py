@@ -67,7 +67,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "held_out_blocks": 200,
     },
 }
-# Full fine-tuning; then one cure after another, each at more than one strength.
+# Full fine-tuning; then one cure after another, replay at four strengths.
 RECORDED: tuple[dict[str, Any], ...] = (
     {},
     {"learning_rate": 1e-4},
@@ -75,9 +75,7 @@ RECORDED: tuple[dict[str, Any], ...] = (
     {"method": "lora", "learning_rate": 1e-3},
     {"pull": 0.05},
     {"replay": 0.5},
-    {"method": "lora", "learning_rate": 3e-3},
     {"replay": 0.1},
-    {"pull": 0.2},
     {"replay": 0.05},
 )
 

@@ -50,10 +50,11 @@ PROFILES: dict[str, dict[str, Any]] = {
 }
 RECORDED: tuple[dict[str, Any], ...] = (
     {"way": "best_of_n"},
-    {"way": "imitation"},
+    *({"way": "ppo", "beta": beta} for beta in (0.03, 0.1, 0.3)),  # those by a reward model in a row: they share it
+    {"way": "rloo", "beta": 0.1},
     *({"way": "dpo", "beta": beta} for beta in (0.03, 0.1, 0.3, 1.0)),
-    *({"way": "ipo", "beta": beta} for beta in (0.3, 1.0)),
-    *({"way": way, "beta": beta} for way in ("ppo", "rloo") for beta in (0.03, 0.1, 0.3)),
+    {"way": "ipo", "beta": 1.0},
+    {"way": "imitation"},
 )
 data_version = feedback.data_version
 

@@ -89,12 +89,13 @@ PROFILES: dict[str, dict[str, Any]] = {
         "learning_rate": 5e-5,
     },
 }
-# By hand and by trl on the same leash; a tighter one; none, for long.
+# By hand and by trl on the same leash; a tighter one; none; and none with large steps, to see where that ends.
 RECORDED: tuple[dict[str, Any], ...] = (
     {},
     {"algorithm": "rloo"},
     {"beta": 0.5},
     {"beta": 0.0},
+    {"beta": 0.0, "learning_rate": 3e-4, "batches": 50},
 )
 
 
@@ -131,7 +132,12 @@ def run(config: Config, hardware: hw.Hardware) -> Result:
         config=config.as_dict(),
         metrics={**_moments(looks, config.batches), **taught.metrics, **costs},
         history=_history(history, looks),
-        provenance={**found, "samples": _samples(looks, config.batches), "reliability": taught.reliability},
+        provenance={
+            **found,
+            "labels": "simulated",
+            "samples": {"before": feedback.samples(looks[0]), "after": feedback.samples(looks[config.batches])},
+            "reliability": taught.reliability,
+        },
     )
 
 
@@ -205,12 +211,3 @@ def _history(history: Sequence[Mapping[str, float]], looks: Mapping[int, gold.Lo
     """One row a batch, and one a look."""
     rows = [{f"batch_{name}" if name != "step" else name: value for name, value in row.items()} for row in history]
     return rows + [{"step": float(step), **look.metrics} for step, look in looks.items()]
-
-
-def _samples(looks: Mapping[int, gold.Look], batches: int) -> list[dict[str, str]]:
-    """The first held-out prompts, and how they were gone on with before and after."""
-    before, after = looks[0].written, looks[batches].written
-    rows = zip(before.prompts, before.completions, after.completions, strict=True)
-    return [
-        {"prompt": prompt, "before": old, "after": new} for prompt, old, new in itertools.islice(rows, feedback.SHOWN)
-    ]

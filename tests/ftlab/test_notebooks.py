@@ -44,13 +44,16 @@ def test_each_exercise_gets_its_own_verdict(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_cannot_run_is_told_by_its_own_error(tmp_path: Path) -> None:
-    answer = new_code_cell("def one(:", metadata={"nbgrader": {"grade": False, "solution": True, "grade_id": "one"}})
+    answer = new_code_cell(
+        "many = 2\ndef one(:", metadata={"nbgrader": {"grade": False, "solution": True, "grade_id": "one"}}
+    )
     words = new_markdown_cell("mine", metadata={"nbgrader": {"grade": True, "solution": True, "grade_id": "why"}})
     heads = [new_markdown_cell(f"## Exercise {n}: Number {n}") for n in (1, 2)]
     path = write(tmp_path / "x.ipynb", heads[0], answer, test_cell("test-one", "one()"), heads[1], words)
     first, second = notebooks.check(path)
     assert first.name == "Exercise 1: Number 1"
-    assert "Your cell cannot run. SyntaxError" in first.message
+    assert first.message.startswith("Your cell cannot run. SyntaxError: ")
+    assert first.message.endswith(", in line 2 of the cell"), "not in a file that nobody knows"
     assert (second.name, second.message) == ("Exercise 2: Number 2", "answered in words; a person marks it")
 
 
