@@ -45,7 +45,7 @@ def activation_bytes(model: PreTrainedModel, batch: Batch) -> int:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
             kept[storage.data_ptr()] = storage  # held on to, so that its place is not given to another
-        return tensor
+        return tensor.detach()  # the tensor itself would hold its graph, and its graph the tensor, for ever
 
     model.train()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):

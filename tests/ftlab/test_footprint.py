@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from typing import Any
 
@@ -44,6 +45,18 @@ def test_activations_grow_with_the_batch_and_not_by_chance(method: str) -> None:
     small, large = (footprint.activation_bytes(model, batch(rows)) for rows in (4, 8))
     assert small == footprint.activation_bytes(model, batch(4))
     assert 1.8 * small < large < 2.2 * small
+
+
+def test_what_was_kept_is_let_go() -> None:
+    model, given = adapted("full"), batch()
+    before = living_tensors()
+    footprint.activation_bytes(model, given)
+    assert living_tensors() == before
+
+
+def living_tensors() -> int:
+    gc.collect()
+    return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
 
 
 def test_a_frozen_body_keeps_hardly_any_activations() -> None:
