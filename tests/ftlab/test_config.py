@@ -31,6 +31,16 @@ def test_order_of_precedence() -> None:
     assert Config.make(PRESETS, "smoke", {"count": "7"}).count == 7
 
 
+@given(st.integers(1, 9), st.booleans(), st.integers(0, 9))
+def test_a_part_knows_nothing_of_what_its_base_class_lacks(count: int, flag: bool, seed: int) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class More(Config):
+        more: Count = 1
+
+    one, other = (More(count=count, flag=flag, seed=seed, more=more) for more in (1, 2))
+    assert one.part(Config) == other.part(Config) == Config(count=count, flag=flag, seed=seed)
+
+
 @given(st.floats(min_value=1e-9, max_value=1e9), st.integers(0, 2**32 - 1), st.booleans())
 def test_text_and_values_mean_the_same(rate: float, seed: int, flag: bool) -> None:
     values = {"rate": rate, "seed": seed, "flag": flag}

@@ -66,3 +66,12 @@ def test_each_way_and_each_strength_is_recorded_once() -> None:
     planned: list[Any] = [smoke(**some) for some in runner.RECORDED]
     assert {config.way for config in planned} == set(frontiers.WAYS)
     assert len({dataclasses.astuple(config) for config in planned}) == len(planned)
+
+
+def test_ways_share_the_reward_model_and_each_counts_its_time(core: Hardware) -> None:
+    frontiers._learned.cache_clear()
+    first, second = (runner.run(smoke(way=way), core) for way in ("best_of_n", "ppo"))
+    assert frontiers._learned.cache_info().hits == 1
+    learning = frontiers._learned(smoke().part(frontiers.PairsRewardConfig), core).seconds
+    assert min(look["seconds"] for result in (first, second) for look in result.history) >= learning > 0
+    assert all(result.metrics["seconds"] >= learning for result in (first, second))
