@@ -209,8 +209,10 @@ def show(metric: str, value: float) -> str:
             return _bytes(value)
         case "count":
             return f"{value:,.0f}"
-        case _ if value == 0 or 0.001 <= abs(value) < 1000:
+        case _ if value == 0 or 0.001 <= abs(value) < 10:
             return f"{value:.3f}"
+        case _ if 10 <= abs(value) < 1000:
+            return f"{value:.1f}"
         case _:
             return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.2e}"
 

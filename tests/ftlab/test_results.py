@@ -92,6 +92,7 @@ def test_select_names_what_there_is() -> None:
         ("saved_bytes", 3080, "3.0 kB"),
         ("trainable_parameters", 22713986, "22,713,986"),
         ("something", 1.0, "1.000"),
+        ("something", -116.0587, "-116.1"),
     ],
 )
 def test_show(metric: str, value: float, shown: str) -> None:

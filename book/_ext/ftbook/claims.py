@@ -14,6 +14,7 @@ from . import numbers, sources
 from .directives import CourseDirective
 from .markdown import code, dropdown, fence, parse
 
+SHORT = {"kl": "KL", "f1": "F1"}  # words of metrics that are abbreviations
 OUTCOMES = {"holds": "holds", "fails": "does not hold", "undecided": "is undecided"}
 MARKS = {
     "holds": "yes",
@@ -73,14 +74,14 @@ def _line(found: claims.CaseVerdict) -> str:
     value, baseline = found.case.value.metric, found.case.baseline.metric
     return (
         f"- When {found.case.when}, it **{OUTCOMES[found.outcome]}**. "
-        f"{_name(value)}: {_summary(value, found.value)}. "
-        f"Against {_name(baseline).lower()}{_other(found.case)}: {_summary(baseline, found.baseline)}. "
+        f"{_name(value)[:1].upper()}{_name(value)[1:]}: {_summary(value, found.value)}. "
+        f"Against {_name(baseline)}{_other(found.case)}: {_summary(baseline, found.baseline)}. "
         f"Difference: {_summary(value, found.difference, change=True)}."
     )
 
 
 def _name(metric: str) -> str:
-    return metric.replace("_", " ").capitalize()
+    return " ".join(SHORT.get(word, word) for word in metric.split("_"))
 
 
 def _other(case: claims.Case) -> str:
