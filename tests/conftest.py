@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 settings.register_profile("course", deadline=None)  # of a single example: a busy machine is no fault of the code
 settings.load_profile("course")
 GRADER = Path(__file__).parent / "autograder"
+SITE_SECONDS = 1800  # the first test of the site waits for the whole book, which is built beside another worker
 LONGEST = ("autograder", "test_real")  # begun first: one that begins last keeps a single process busy at the end
 
 
@@ -24,6 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file stays in one process, for what its tests share. So does the grader, whose slots are the machine's."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))
+        if _group(item) == "site":
+            item.add_marker(pytest.mark.timeout(SITE_SECONDS))
     items.sort(key=lambda item: _group(item) not in LONGEST)
 
 
