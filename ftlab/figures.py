@@ -106,8 +106,8 @@ def frontier(runs: Sequence[Result], ax: Axes | None = None) -> Axes:
     """Gold reward against divergence, look by look, one line for each setting of each way to learn (frontier runs).
 
     To the right: the policy has gone further from its reference. Up: it is better. So the best line is the uppermost.
-    Every line begins with the reference itself. Means over seeds, with 95 % intervals in both directions. The lines of
-    one way look alike, and at the end of each stands its beta, if it has one.
+    Every line begins with the reference itself. Means over seeds; at the end of each line its 95 % intervals in both
+    directions, and its beta, if it has one. The lines of one way look alike.
     """
     ax = ax or _axes()
     for number, ((way,), some) in enumerate(results.groups(runs, ["way"]).items()):
@@ -116,9 +116,9 @@ def frontier(runs: Sequence[Result], ax: Axes | None = None) -> Axes:
             _path(ax, points, way.replace("_", " ") if first == 0 else "_", number)  # "_": not in the legend
             if len(results.groups(some, ["beta"])) > 1:
                 end, colour = (points[-1].x.mean, points[-1].y.mean), style(number)["color"]
-                ax.annotate(f"{beta:g}", end, (6, 4), textcoords="offset points", color=colour, fontsize="small")
+                ax.annotate(f"{beta:g}", end, (6, 8), textcoords="offset points", color=colour, fontsize="small")
     ax.set(xlabel="divergence from the reference: KL (nats a completion)", ylabel="gold reward (log-odds of positive)")
-    ax.legend(fontsize="small")
+    ax.legend(fontsize="small", loc="lower right")
     return ax
 
 
@@ -150,13 +150,14 @@ def line(ax: Axes, found: Mapping[float, Summary], label: str, number: int) -> N
 
 
 def _path(ax: Axes, points: Sequence[Point], label: str, number: int) -> None:
-    """A line through points, with 95 % intervals in both directions."""
+    """A line through points, and at its end 95 % intervals in both directions: at every point they would hide the lines."""
     xs, ys = zip(*points, strict=True)
     errors = {f"{axis}err": [_half(some) for some in side] for axis, side in (("x", xs), ("y", ys))}
     ax.errorbar(
         [some.mean for some in xs],
         [some.mean for some in ys],
         **errors,
+        errorevery=(len(points) - 1, len(points)),
         label=label,
         capsize=2,
         elinewidth=0.8,

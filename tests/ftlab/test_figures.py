@@ -134,6 +134,8 @@ def test_the_frontier_has_a_line_for_each_setting_and_one_look_for_each_way() ->
     )
     assert list(loose.get_ydata()) == pytest.approx([0.5, 3, 5.5])
     assert loose.get_marker() == tight.get_marker() != best.get_marker()
+    bars = axes.containers[0].lines[2]
+    assert [len(bar.get_segments()) for bar in bars] == [1, 1], "intervals only at the end, where they can be seen"
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["dpo", "best of n"]
     assert sorted(text.get_text() for text in axes.texts) == ["0.1", "1"]
     with pytest.raises(CourseError, match="No history row has 'kl'"):
