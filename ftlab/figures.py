@@ -150,7 +150,10 @@ def line(ax: Axes, found: Mapping[float, Summary], label: str, number: int) -> N
 
 
 def _path(ax: Axes, points: Sequence[Point], label: str, number: int) -> None:
-    """A line through points, and at its end 95 % intervals in both directions: at every point they would hide the lines."""
+    """A line through points, at its end with 95 % intervals in both directions.
+
+    At every point they would hide the lines.
+    """
     xs, ys = zip(*points, strict=True)
     errors = {f"{axis}err": [_half(some) for some in side] for axis, side in (("x", xs), ("y", ys))}
     ax.errorbar(
