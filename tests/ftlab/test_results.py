@@ -171,7 +171,7 @@ def test_the_command_repeats_the_run() -> None:
 
 
 def test_every_recorded_run_stayed_below_four_gigabytes() -> None:
-    """The hybrid does not measure its memory: its stages are those of other runners. A run of it was seen at @PEAK GiB."""
+    """The hybrid does not measure its memory: its stages are those of other runners. One of its runs took 1.5 GiB."""
     for run in results.load_all(recording.RECORDED):
         peaks = [value for name, value in run.metrics.items() if name.startswith(("peak_memory_bytes", "measured_mem"))]
         assert max(peaks, default=0) < 4 * 1024**3, (run.runner, run.config)
