@@ -33,6 +33,7 @@ UNITS = {
     "parameters": "count",
     "lines": "count",
     "updates": "count",
+    "models": "count",
 }
 
 

@@ -214,6 +214,7 @@ def test_the_code_of_a_run_is_the_runner_and_what_it_stands_on() -> None:
         ("anything", 1829.02, "1,829"),
         ("flops", 3.14e23, "3.14e+23"),
         ("lines_by_hand", 34.0, "34"),
+        ("models_in_memory", 3.0, "3"),
     ],
 )
 def test_numbers_of_every_size_are_readable(metric: str, value: float, shown: str) -> None:
