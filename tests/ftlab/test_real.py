@@ -12,6 +12,7 @@ from ftlab.hardware import Hardware
 
 FEW = {"train_examples": 32, "validation_examples": 8, "test_examples": 16}
 SMOLLM2 = {"train_examples": 8, "validation_examples": 4, "test_examples": 4, "batch_size": 2}
+PAIRS = {"train_prompts": 16, "validation_prompts": 4}  # few prompts, each with two answers
 SHORT: tuple[tuple[str, dict[str, Any]], ...] = (
     ("transfer", {**FEW, "updates": 2}),
     ("hf_vs_pytorch", {**FEW, "train_examples": 64}),
@@ -24,6 +25,7 @@ SHORT: tuple[tuple[str, dict[str, Any]], ...] = (
     ("overfitting", {**FEW, "updates": 2, "layers": 2}),
     ("forgetting", {"batch_size": 2, "updates": 2, "held_out_blocks": 2, "questions": 2, "replay": 0.5}),
     ("two_tasks", {**FEW, "updates": 2}),
+    ("dpo", {"model": "smollm2", "method": "lora", "batch_size": 4, "test_prompts": 4, "evaluations": 1} | PAIRS),
     ("rlhf", {"pairs": 32, "held_out_pairs": 8, "reward_epochs": 1, "batches": 1, "batch_size": 8, "test_prompts": 4}),
 )
 
