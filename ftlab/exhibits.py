@@ -3,6 +3,7 @@ against publications, labels that were saved. Each is a table, ready to read."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,10 +16,16 @@ SHOWN = 2  # questions of each task whose answers are shown
 
 
 class Exhibit(NamedTuple):
-    """A table: what stands over each column, and the rows."""
+    """A table: what stands over each column, and the rows. A notebook shows it as one."""
 
-    header: list[str]
-    rows: list[list[str]]
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def _repr_markdown_(self) -> str:
+        """The table in Markdown, in which every cell is read as it is written: models write stars and bars, too."""
+        lines = [[_literal(cell) for cell in row] for row in (self.header, *self.rows)]
+        lines.insert(1, ["---"] * len(self.header))
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def of(runs: Sequence[Result]) -> Exhibit | None:
@@ -92,6 +99,11 @@ def stage_by_stage(runs: Sequence[Result]) -> Exhibit:
 def words(guesses: Sequence[tuple[str, float]]) -> str:
     """Words with their probabilities (0 to 1), for a reader: 'floor (6 %), wall (3 %)'."""
     return ", ".join(f"{word} ({100 * chance:.0f} %)" for word, chance in guesses)
+
+
+def _literal(text: str) -> str:
+    """A text as a cell of a Markdown table (CommonMark 2.4: a backslash takes punctuation for what it is)."""
+    return re.sub(r"([\\`*_{}\[\]<>#|$~&])", r"\\\1", text).replace("\n", "<br>")
 
 
 def _first_seed(runs: Sequence[Result]) -> list[Result]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0078b8", "#d0570a", "#0a8f6b", "#b9649a", "#8a7400", "#6f6fd8", "#7a7a7a")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 DASHES = ("-", "--", "-.", ":")
+NAMES = {"dpo": "DPO", "ppo": "PPO", "rloo": "RLOO", "ipo": "IPO", "lora": "LoRA", "dora": "DoRA"}
 
 
 class Point(NamedTuple):
@@ -113,7 +114,7 @@ def frontier(runs: Sequence[Result], ax: Axes | None = None) -> Axes:
     for number, ((way,), some) in enumerate(results.groups(runs, ["way"]).items()):
         for first, ((beta,), group) in enumerate(sorted(results.groups(some, ["beta"]).items())):
             points = _frontier_points(group)
-            _path(ax, points, way.replace("_", " ") if first == 0 else "_", number)  # "_": not in the legend
+            _path(ax, points, name(way) if first == 0 else "_", number)  # "_": not in the legend
             if len(results.groups(some, ["beta"])) > 1:
                 end, colour = (points[-1].x.mean, points[-1].y.mean), style(number)["color"]
                 ax.annotate(f"{beta:g}", end, (6, 8), textcoords="offset points", color=colour, fontsize="small")
@@ -136,9 +137,15 @@ def settings(runs: Sequence[Result]) -> dict[str, list[Result]]:
     usual = {field: _commonest([run.config.get(field) for run in runs]) for field in fields}
     groups: dict[str, list[Result]] = {}
     for run in runs:
-        changed = [f"{field} = {run.config.get(field)}" for field in fields if run.config.get(field) != usual[field]]
-        groups.setdefault(", ".join(changed).replace("_", " ") or "as it is", []).append(run)
+        changed = [field for field in fields if run.config.get(field) != usual[field]]
+        said = ", ".join(f"{name(field)} = {name(run.config.get(field))}" for field in changed)
+        groups.setdefault(said or "as it is", []).append(run)
     return groups
+
+
+def name(value: Any) -> str:
+    """A value of a setting as it is written in a text: 'DPO', 'best of n', '0.25'."""
+    return NAMES.get(value, str(value).replace("_", " "))
 
 
 def line(ax: Axes, found: Mapping[float, Summary], label: str, number: int) -> None:

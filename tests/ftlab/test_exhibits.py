@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from ftlab import costs, exhibits, probes, recording, results
 
@@ -17,6 +20,22 @@ def test_every_exhibit_is_a_full_table(name: str) -> None:
     assert shown and shown.rows
     assert all(len(row) == len(shown.header) for row in shown.rows)
     assert all(isinstance(cell, str) for row in shown.rows for cell in row)
+
+
+# What a model may write: any printable text, and all the marks of Markdown and HTML.
+TEXTS = st.text(st.sampled_from("aZ09 .,;:!?'\"()*_`~|\\[]{}<>#$&+-=/^%@é"), max_size=30).map(str.strip)
+
+
+@given(st.lists(st.lists(TEXTS, min_size=2, max_size=2), min_size=1, max_size=4))
+def test_a_notebook_shows_every_cell_as_it_was_written(rows: list[list[str]]) -> None:
+    table = exhibits.Exhibit(["asked", "written"], rows)._repr_markdown_()
+    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(table)
+    shown = ["".join(part.content for part in token.children or []) for token in tokens if token.type == "inline"]
+    assert shown == ["asked", "written", *(cell for row in rows for cell in row)]
+
+
+def test_a_line_break_in_a_cell_stays_one() -> None:
+    assert exhibits.Exhibit(["a"], [["one\ntwo"]])._repr_markdown_().endswith("| one<br>two |")
 
 
 def test_a_runner_whose_metrics_say_everything_has_none() -> None:

@@ -91,14 +91,14 @@ def test_the_inflation_is_drawn_over_the_overlap_in_order() -> None:
 
 
 def test_the_trade_off_begins_at_nothing_and_ends_at_what_was_learned_and_lost() -> None:
-    runs = [forgot(seed, 1 + seed / 10, 0.4) for seed in range(2)]
-    runs += [forgot(seed, 0.8, 0.1, replay=0.25) for seed in range(2)]
+    runs = [forgot(seed, 1 + seed / 10, 0.4, method="full") for seed in range(2)]
+    runs += [forgot(seed, 0.8, 0.1, replay=0.25, method="lora") for seed in range(2)]
     axes = figures.trade_off(runs, "reviews_loss", "own_loss")
     plain, replay = (container.lines[0] for container in axes.containers)
     assert list(plain.get_xdata()) == pytest.approx([0, 0.525, 1.05])
     assert list(plain.get_ydata()) == pytest.approx([0, 0.2, 0.4])
     assert list(replay.get_ydata()) == pytest.approx([0, 0.05, 0.1])
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["as it is", "replay = 0.25"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["as it is", "replay = 0.25, method = LoRA"]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_the_frontier_has_a_line_for_each_setting_and_one_look_for_each_way() ->
     assert loose.get_marker() == tight.get_marker() != best.get_marker()
     bars = axes.containers[0].lines[2]
     assert [len(bar.get_segments()) for bar in bars] == [1, 1], "intervals only at the end, where they can be seen"
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["dpo", "best of n"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["DPO", "best of n"]
     assert sorted(text.get_text() for text in axes.texts) == ["0.1", "1"]
     with pytest.raises(CourseError, match="No history row has 'kl'"):
         figures.frontier([make(way="dpo", beta=0.1)])
