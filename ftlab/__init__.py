@@ -42,6 +42,7 @@ __all__ = [
     "savings",
     "training",
     "two_ways",
+    "verdicts",
     "widgets",
 ]
 

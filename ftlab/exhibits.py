@@ -48,7 +48,7 @@ def published(_: Sequence[Result]) -> Exhibit:
 
 def _beside(row: costs.Row) -> list[str]:
     numbers = [f"{row.predicted:.3g}", f"{row.published:.3g}", f"{100 * row.error:+.1f} %"]
-    return [row.name, row.quantity, *numbers, row.source]
+    return [row.name, figures.name(row.quantity), *numbers, row.source]
 
 
 def written(runs: Sequence[Result]) -> Exhibit:

@@ -21,6 +21,7 @@ COLOURS = ("#0078b8", "#d0570a", "#0a8f6b", "#b9649a", "#8a7400", "#6f6fd8", "#7
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 DASHES = ("-", "--", "-.", ":")
 NAMES = {"dpo": "DPO", "ppo": "PPO", "rloo": "RLOO", "ipo": "IPO", "lora": "LoRA", "dora": "DoRA"}
+NAMES |= {"minilm": "MiniLM", "smollm2": "SmolLM2", "flops": "FLOPs"}
 
 
 class Point(NamedTuple):
