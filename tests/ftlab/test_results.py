@@ -170,11 +170,14 @@ def test_the_command_repeats_the_run() -> None:
     assert recording.command("sft", config) == "ftlab run sft --profile cpu --seed 2 --set pretrained=False"
 
 
-def test_every_recorded_run_stayed_below_four_gigabytes() -> None:
-    """The hybrid does not measure its memory: its stages are those of other runners. One of its runs took 1.5 GiB."""
+def test_every_recorded_run_fits_a_laptop() -> None:
+    """Four GiB; five for forgetting, which trains all of SmolLM2, and for the pull beside a copy of its first weights.
+
+    The hybrid does not measure its memory: its stages are those of other runners. One of its runs took 1.5 GiB."""
     for run in results.load_all(recording.RECORDED):
         peaks = [value for name, value in run.metrics.items() if name.startswith(("peak_memory_bytes", "measured_mem"))]
-        assert max(peaks, default=0) < 4 * 1024**3, (run.runner, run.config)
+        most = 5 if run.runner == "forgetting" else 4
+        assert max(peaks, default=0) < most * 1024**3, (run.runner, run.config)
         said = run.runner == "hybrid" or "peak_memory_bytes was taken out" in run.provenance.get("note", "")
         assert peaks or said, "nothing goes missing unsaid"
 
