@@ -1,8 +1,9 @@
-"""How tests are shared out between processes (`pytest -n 2 --dist loadgroup`), where that is asked for; a browser; no
-limit of time for one example of hypothesis."""
+"""How tests are shared out between processes (`pytest -n 2 --dist loadgroup`), where that is asked for, each on its own
+core; a browser; no limit of time for one example of hypothesis."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,16 @@ settings.load_profile("course")
 GRADER = Path(__file__).parent / "autograder"
 SITE_SECONDS = 1800  # the first test of the site waits for the whole book, which is built beside another worker
 LONGEST = ("autograder", "test_real")  # begun first: one that begins last keeps a single process busy at the end
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A worker, and all that it starts, keeps to one core. ftlab gives torch as many threads as it finds cores. Two
+    workers that share out every sum between two threads each only wait for one another: some tests took four times as
+    long.
+    """
+    if (worker := getattr(config, "workerinput", None)) and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker["workerid"].removeprefix("gw")) % len(cores)]})
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks

@@ -26,6 +26,7 @@ PAPER = {"format": "A4", "margin": {"top": "20mm", "bottom": "20mm", "left": "18
 WIDTH = 658  # CSS pixels of A4 less the margins
 FOOT = '<div style="font-size: 8px; width: 100%; text-align: center"><span class="pageNumber"></span></div>'
 NOT_PRINTED = "script, button, .headerlink, .copybtn, .toctree-wrapper, .tableofcontents-wrapper, .ft-buttons"
+REPEAT = ".ft-claim details"  # how to repeat the runs of a claim: many lines, printed once, on the page of all claims
 LOOK = Path(__file__).with_name("print.css")
 
 # What sticks out to the right of the paper, or would be cut where a screen scrolls.
@@ -84,7 +85,8 @@ def _article(soup: BeautifulSoup, path: Path, html: Path) -> Tag:
     """The text of a page, with names that are its own, addresses that hold anywhere, and all that was folded open."""
     article = soup.select_one("article.bd-article")
     assert article, f"{path} has no article"
-    for tag in article.select(NOT_PRINTED):
+    left_out = NOT_PRINTED if path.stem == "claims" else f"{NOT_PRINTED}, {REPEAT}"
+    for tag in article.select(left_out):
         tag.decompose()
     for tag in article.select("details"):
         tag["open"] = ""
