@@ -93,7 +93,7 @@ def stage_by_stage(runs: Sequence[Result]) -> Exhibit:
     rows = [
         [row[0]["prompt"], *(sample["completion"] for sample in row)] for row in zip(*samples.values(), strict=True)
     ]
-    return Exhibit(["first words", *(stage.replace("_", " ") for stage in stages)], rows)
+    return Exhibit(["first words", *map(figures.name, stages)], rows)
 
 
 def words(guesses: Sequence[tuple[str, float]]) -> str:

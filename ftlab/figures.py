@@ -20,8 +20,17 @@ if TYPE_CHECKING:
 COLOURS = ("#0078b8", "#d0570a", "#0a8f6b", "#b9649a", "#8a7400", "#6f6fd8", "#7a7a7a")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 DASHES = ("-", "--", "-.", ":")
-NAMES = {"dpo": "DPO", "ppo": "PPO", "rloo": "RLOO", "ipo": "IPO", "lora": "LoRA", "dora": "DoRA"}
-NAMES |= {"minilm": "MiniLM", "smollm2": "SmolLM2", "flops": "FLOPs"}
+NAMES = {
+    "dpo": "DPO",
+    "ppo": "PPO",
+    "rloo": "RLOO",
+    "ipo": "IPO",
+    "lora": "LoRA",
+    "dora": "DoRA",
+    "minilm": "MiniLM",
+    "smollm2": "SmolLM2",
+    "flops": "FLOPs",
+}
 
 
 class Point(NamedTuple):
@@ -48,7 +57,7 @@ def curves(runs: Sequence[Result], x: str, y: str, by: str, ax: Axes | None = No
     for number, ((value,), group) in enumerate(results.groups(runs, [by]).items(), start=drawn):
         found = {at: results.summarise(values) for at, values in results.points(group, x, y).items()}
         line(ax, found, f"{by} = {value}", number)
-    ax.set(xlabel=x, ylabel=y.replace("_", " "))
+    ax.set(xlabel=x, ylabel=name(y))
     ax.legend()
     return ax
 
