@@ -1,8 +1,8 @@
 """Full against parameter-efficient fine-tuning: what a few trained weights give, and what they save.
 
-Every method trains at three learning rates of its own, and the one that validation data like best is kept, so that none
-loses by a bad setting. Time is taken in turns with full fine-tuning, inside the same run. The methods are in
-ftlab/adapters.py, with their papers.
+Every method trains at three learning rates of its own, and beyond them for as long as the best lies at an end. The one
+that validation data like best is kept, so that none loses by a bad setting. Time is taken in turns with full
+fine-tuning, inside the same run. The methods are in ftlab/adapters.py, with their papers.
 """
 
 from __future__ import annotations
@@ -27,18 +27,20 @@ if TYPE_CHECKING:
 
 DIVERGED = 1e6  # stands for a loss that is no number
 MERGING = 1e-3  # a logit may differ by so much after merging: rounding, and no more
-# Three learning rates a method, each about three times the last. They were laid around the best of one trial on MiniLM
-# (seed 0, 60 updates) before anything was recorded: at 0.03 LoRA, at 0.001 full fine-tuning learned nothing.
-RATES: dict[str, tuple[float, float, float]] = {
-    "full": (3e-5, 1e-4, 3e-4),
-    "head": (1e-2, 3e-2, 1e-1),
-    "bitfit": (1e-3, 3e-3, 1e-2),
-    "lora": (1e-3, 3e-3, 1e-2),
-    "rslora": (3e-4, 1e-3, 3e-3),
-    "dora": (1e-3, 3e-3, 1e-2),
-    "ia3": (1e-2, 3e-2, 1e-1),
-    "prompt": (3e-2, 1e-1, 3e-1),
+# Each learning rate is about three times the last. A method begins with the best of one trial on MiniLM (seed 0, 60
+# updates) and its two neighbours: at 0.03 LoRA, at 0.001 full fine-tuning learned nothing.
+GRID = tuple(float(f"{digit}e{power}") for power in range(-6, 1) for digit in (1, 3))
+BEGIN: dict[str, float] = {
+    "full": 1e-4,
+    "head": 3e-2,
+    "bitfit": 3e-3,
+    "lora": 3e-3,
+    "rslora": 1e-3,
+    "dora": 3e-3,
+    "ia3": 3e-2,
+    "prompt": 1e-1,
 }
+MOST = 6  # trainings of one run, so that a method that learns nowhere comes to an end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ class Config(classifier.ReviewsConfig):
     validation_examples: Count | None = 200  # reviews to choose the learning rate on
     test_examples: Count | None = 600  # reviews to test on
     batch_size: Count = 16  # examples a weight update
-    updates: Count | None = 60  # weight updates of each of the three trainings
+    updates: Count | None = 60  # weight updates of each training
     evaluations: Count = 5  # looks at the validation set in each
     quality: Share = 0.7  # validation accuracy, the way to which is measured
 
@@ -104,12 +106,11 @@ class Attempt(NamedTuple):
 
 
 def run(config: Config, hardware: Hardware) -> Result:
-    """Train at each rate, keep the best; `rate_1_loss` and so on are the validation losses at the end of each."""
+    """Train at each rate, keep the best; `rate_1_loss` and so on are the validation losses, from the lowest rate up."""
     splits = classifier.splits(config)
     spent = _footprint(config, splits[0], hardware)
-    rates = RATES[config.method]
-    tried = {rate: _attempt(replace(config, learning_rate=rate), splits, hardware) for rate in rates}
-    rate = min(tried, key=lambda rate: tried[rate].validation_loss)
+    tried = _sweep(config, splits, hardware)
+    rate = _best(tried)
     best = tried[rate]
     _require_merged(config.method, best.metrics)
     return Result(
@@ -118,6 +119,8 @@ def run(config: Config, hardware: Hardware) -> Result:
         metrics={
             **best.metrics,
             "best_rate": rate,
+            "lowest_rate": min(tried),
+            "highest_rate": max(tried),
             **{f"rate_{place}_loss": one.validation_loss for place, one in enumerate(tried.values(), start=1)},
             **spent,
             **_effort(best.history, spent["relative_time"], config.quality),
@@ -125,6 +128,27 @@ def run(config: Config, hardware: Hardware) -> Result:
         history=best.history,
         provenance=provenance.of("full_vs_peft", config, PROFILES, hardware, data_version(config), best.batches),
     )
+
+
+def _sweep(config: Config, splits: tuple[Dataset, ...], hardware: Hardware) -> dict[float, Attempt]:
+    """Train at three rates, then beside the best one until it stands between two others; from the lowest rate up."""
+    tried: dict[float, Attempt] = {}
+    wanted = _neighbours(BEGIN[config.method])
+    while wanted and len(tried) < MOST:
+        tried |= {rate: _attempt(replace(config, learning_rate=rate), splits, hardware) for rate in wanted}
+        tried = dict(sorted(tried.items()))
+        wanted = tuple(rate for rate in _neighbours(_best(tried)) if rate not in tried)
+    return tried
+
+
+def _neighbours(rate: float) -> tuple[float, ...]:
+    """The rate and what stands beside it in the grid."""
+    place = GRID.index(rate)
+    return GRID[max(place - 1, 0) : place + 2]
+
+
+def _best(tried: dict[float, Attempt]) -> float:
+    return min(tried, key=lambda rate: tried[rate].validation_loss)
 
 
 def _attempt(config: Config, splits: tuple[Dataset, ...], hardware: Hardware) -> Attempt:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ftlab import adapters
 from ftlab.errors import CourseError
@@ -14,8 +16,12 @@ from ftlab.runners import full_vs_peft as runner
 def test_every_method_runs_at_the_best_of_its_rates(method: str, cpu: Hardware) -> None:
     config = runner.Config.make(runner.PROFILES, "smoke", {"method": method})
     metrics = runner.run(config, cpu).metrics
-    losses = [metrics[f"rate_{place}_loss"] for place in (1, 2, 3)]
-    assert metrics["best_rate"] == runner.RATES[method][losses.index(min(losses))]
+    rates = [rate for rate in runner.GRID if metrics["lowest_rate"] <= rate <= metrics["highest_rate"]]
+    losses = [metrics[f"rate_{place}_loss"] for place in range(1, len(rates) + 1)]
+    assert set(runner._neighbours(runner.BEGIN[method])) <= set(rates)
+    assert metrics["best_rate"] == rates[losses.index(min(losses))]
+    inside = metrics["lowest_rate"] < metrics["best_rate"] < metrics["highest_rate"]
+    assert inside or len(rates) == runner.MOST, "the best rate stands between two that are worse"
     assert metrics["optimiser_bytes"] == 2 * metrics["gradients_bytes"] == 8 * metrics["trainable_parameters"]
     assert metrics.get("merge_difference", 0.0) < 1e-4
     assert ("merge_difference" in metrics) == (method in adapters.MERGED)
@@ -34,8 +40,8 @@ def test_the_effort_to_a_quality_is_that_of_the_first_look_that_reached_it(cpu: 
 
 @pytest.mark.parametrize("method", [method for method in adapters.METHODS if method != "bitfit"])
 def test_a_decoder_that_classifies_runs_by_every_method(method: str, cpu: Hardware) -> None:
-    given = {"method": method, "model": "tiny-llama", "updates": 2}
-    metrics = runner.run(runner.Config.make(runner.PROFILES, "smoke", given), cpu).metrics
+    fields = {"method": method, "model": "tiny-llama", "updates": 2}
+    metrics = runner.run(runner.Config.make(runner.PROFILES, "smoke", fields), cpu).metrics
     assert metrics.get("merge_difference", 0.0) < 1e-4
 
 
@@ -50,3 +56,20 @@ def test_a_merging_that_changes_answers_is_no_result(cpu: Hardware, monkeypatch:
     config = runner.Config.make(runner.PROFILES, "smoke", {"method": "lora", "updates": 1})
     with pytest.raises(CourseError, match="Merging lora changed a logit by 0.5"):
         runner.run(config, cpu)
+
+
+@given(best=st.sampled_from(runner.GRID), begin=st.sampled_from(runner.GRID[1:-1]))
+def test_the_sweep_walks_to_the_best_rate_and_ends_in_time(best: float, begin: float) -> None:
+    """Where the loss falls towards one rate from both sides, as it does for a training that works."""
+
+    def attempt(config: runner.Config, *_: object) -> runner.Attempt:
+        away = abs(runner.GRID.index(config.learning_rate) - runner.GRID.index(best))
+        return runner.Attempt(float(away), {}, [], None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "_attempt", attempt)
+        patch.setitem(runner.BEGIN, "full", begin)
+        tried = runner._sweep(runner.Config(method="full"), (), None)
+    way = abs(runner.GRID.index(begin) - runner.GRID.index(best))
+    assert list(tried) == sorted(tried) and len(tried) <= runner.MOST
+    assert (runner._best(tried) == best) == (way <= runner.MOST - 2)
