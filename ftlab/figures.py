@@ -27,6 +27,8 @@ NAMES = {
     "ipo": "IPO",
     "lora": "LoRA",
     "dora": "DoRA",
+    "ia3": "IA3",
+    "bitfit": "BitFit",
     "minilm": "MiniLM",
     "smollm2": "SmolLM2",
     "flops": "FLOPs",
