@@ -17,6 +17,7 @@ from ftlab.results import Result, Summary, difference, select, summary
 Outcome = Literal["holds", "fails", "undecided"]
 Kind = Literal["holds", "holds only when", "holds when", "does not hold here", "undecided here"]
 T = TypeVar("T")
+NAMED = 3  # a verdict names its cases up to so many, and counts them beyond
 ROUNDING = 1e-9  # 24 of 40 less 20 of 40 is a tenth, but not in floating point
 
 
@@ -74,14 +75,23 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
-        """The verdict in words, such as 'does not hold here' or 'holds only when a; undecided when b'."""
+        """In words: 'does not hold here', 'holds only when a; undecided when b', 'holds in 5 of 9 cases'."""
         if self.kind not in ("holds only when", "holds when"):
             return self.kind
-        undecided = self._when("undecided")
-        return f"{self.kind} {self._when('holds')}" + (f"; undecided when {undecided}" if undecided else "")
+        told = self._counted if len(self.cases) > NAMED else self._named
+        holds, undecided = told("holds"), told("undecided")
+        only = " only" if self.kind == "holds only when" else ""
+        return f"holds{only} {holds}" + (f"; undecided {undecided}" if undecided else "")
 
-    def _when(self, outcome: Outcome) -> str:
-        return ", or when ".join(c.case.when for c in self.cases if c.outcome == outcome)
+    def _named(self, outcome: Outcome) -> str:
+        return " or ".join(f"when {case.when}" for case in self._those(outcome))
+
+    def _counted(self, outcome: Outcome) -> str:
+        many = len(self._those(outcome))
+        return f"in {many} of {len(self.cases)} cases" if many else ""
+
+    def _those(self, outcome: Outcome) -> list[Case]:
+        return [found.case for found in self.cases if found.outcome == outcome]
 
 
 def judge(claim: Claim, runs: Sequence[Result]) -> Verdict:

@@ -154,6 +154,11 @@ class Summary:
         """Whether several seeds gave one and the same value: nothing was drawn, so their spread says nothing."""
         return self.n > 1 and len(set(self.values)) == 1
 
+    @property
+    def scale(self) -> float:
+        """The size of the largest of its numbers, for `show`: they stand side by side, and are rounded alike."""
+        return max(abs(value) for value in (self.mean, self.low, self.high) if math.isfinite(value))
+
 
 def summarise(values: Sequence[float]) -> Summary:
     """Mean and 95 % interval of independent values; needs at least one finite value."""
@@ -199,8 +204,9 @@ def unit(metric: str) -> str:
     return next((unit for word, unit in UNITS.items() if word in metric), "plain")
 
 
-def show(metric: str, value: float) -> str:
-    """`value` for a reader: '83.1 %', '41 s', '1.2 GB', '0.423'."""
+def show(metric: str, value: float, scale: float | None = None) -> str:
+    """`value` for a reader: '83.1 %', '41 s', '1.2 GB', '0.423'. Beside a number of size `scale`, as exact as that."""
+    size = abs(value if scale is None else scale)
     match unit(metric):
         case "share":
             return f"{100 * value:.1f} %"
@@ -210,12 +216,12 @@ def show(metric: str, value: float) -> str:
             return _bytes(value)
         case "count":
             return f"{value:,.0f}"
-        case _ if value == 0 or 0.001 <= abs(value) < 10:
-            return f"{value:.3f}"
-        case _ if 10 <= abs(value) < 1000:
+        case _ if value == 0 or 0.001 <= size < 10:
+            return f"{round(value, 3) + 0.0:.3f}"
+        case _ if 10 <= size < 1000:
             return f"{value:.1f}"
         case _:
-            return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.2e}"
+            return f"{value:,.0f}" if 1000 <= size < 1e7 else f"{value:.2e}"
 
 
 def _bytes(value: float) -> str:
@@ -230,7 +236,8 @@ def show_summary(metric: str, found: Summary) -> str:
         return f"{show(metric, found.mean)} (1 seed)"
     if found.same:
         return f"{show(metric, found.mean)} (in all {found.n} seeds)"
-    return f"{show(metric, found.mean)} ({show(metric, found.low)} to {show(metric, found.high)}, {found.n} seeds)"
+    mean, low, high = (show(metric, value, found.scale) for value in (found.mean, found.low, found.high))
+    return f"{mean} ({low} to {high}, {found.n} seeds)"
 
 
 def table(runs: Sequence[Result], by: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from books import ROOT, fake_run
+from ftbook import claims as claim_box
 
 from ftlab import claims, recording, results
 from ftlab.errors import CourseError
@@ -77,6 +78,24 @@ def test_an_undecided_case_is_not_called_a_failure() -> None:
     wide = [fake_run(seed, False, accuracy=0.4 + seed / 20, accuracy_before=0.5) for seed in range(5)]
     verdict = claims.judge(claim(), [run for run in runs() if run.config["pretrained"]] + wide)
     assert verdict.sentence == "holds when it is pretrained; undecided when it is random"
+
+
+def test_a_verdict_on_many_cases_counts_them() -> None:
+    held, failed = claim().cases
+    open_case = claims.Case(when="", value=held.value, baseline=held.baseline, at_least=0.3)
+    many = claims.Claim(id="x", lesson=5, sentence="x", runner="sft", cases=(held, held, open_case, failed))
+    verdict = claims.judge(many, runs())
+    assert verdict.sentence == "holds only in 2 of 4 cases; undecided in 1 of 4 cases"
+
+
+def test_a_box_has_a_row_for_each_case_and_both_sides() -> None:
+    text = claim_box.markdown(claims.judge(claim(), runs()), ["ftlab run sft"]).replace("\N{NO-BREAK SPACE}", " ")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert rows[0] == ["when", "verdict", "accuracy", "against accuracy before", "difference", "bar"]
+    assert [row[:2] for row in rows[2:]] == [["it is pretrained", "**holds**"], ["it is random", "**does not hold**"]]
+    assert rows[3][2:] == ["50.2 %", "50.0 %", "0.2 points (0.0 to 0.4)", "5.0 points"]
+    assert "- When it is random: accuracy 50.2 % (50.0 % to 50.4 %, 5 seeds), against accuracy before 50.0 %" in text
+    assert text.index("Repeat it") < text.index("ftlab run sft")
 
 
 def test_one_seed_decides_nothing() -> None:

@@ -38,6 +38,13 @@ def test_numbers_have_units() -> None:
     assert numbers.show_range("accuracy", Summary(0.1, float("nan"), float("nan"), 1, ())) == "1 seed"
 
 
+def test_numbers_side_by_side_are_rounded_alike() -> None:
+    found = Summary(-0.048, -0.0967, 0.000642, 5, ())
+    assert numbers.show_interval("relative_time", found) == "\N{MINUS SIGN}0.097 to 0.001"
+    assert numbers.show_interval("kl", Summary(10.0, 9.6, 10.4, 5, ())) == "9.6 to 10.4"
+    assert numbers.show_interval("kl", Summary(2e-6, 1e-6, 3e-6, 5, ())).startswith("1.00e")
+
+
 def test_a_missing_setting_says_how_to_record_it() -> None:
     with pytest.raises(CourseError) as caught:
         numbers.Quantity("accuracy", {"pretrained": False}).runs("sft", [fake_run(0, True)])

@@ -15,7 +15,7 @@ from .directives import CourseDirective
 from .markdown import code, dropdown, fence, parse
 
 SHORT = {"kl": "KL", "f1": "F1"}  # words of metrics that are abbreviations
-OUTCOMES = {"holds": "holds", "fails": "does not hold", "undecided": "is undecided"}
+OUTCOMES = {"holds": "holds", "fails": "does not hold", "undecided": "undecided"}
 MARKS = {
     "holds": "yes",
     "holds only when": "partly",
@@ -57,27 +57,64 @@ class ClaimDirective(ClaimsDirective):
 
 
 def markdown(verdict: claims.Verdict, commands: Sequence[str]) -> str:
-    """A claim as an admonition: the verdict, a line for each case, and how to repeat the runs."""
-    bars = {numbers.show(c.case.value.metric, c.case.at_least, change=True) for c in verdict.cases}
-    rule = f"A case holds where the whole interval of the difference lies at or above {' or '.join(sorted(bars))}."
+    """A claim as an admonition: the verdict, a row for each case, both sides in full, and how to repeat the runs."""
+    seeds = sorted({found.difference.n for found in verdict.cases})
     body = [
         f"**Verdict: {verdict.sentence}.**",
-        "\n".join(_line(case) for case in verdict.cases),
-        f"{rule} Differences are paired by seed; intervals are 95 % intervals.",
+        _table(verdict.cases),
+        "A case holds where the whole 95 % interval of the difference, in brackets, lies at or above the bar. "
+        f"Differences are paired by seed; there are {' or '.join(map(str, seeds))} seeds.",
+        dropdown("Both sides in full", "\n".join(map(_line, verdict.cases))),
         dropdown("Repeat it", code("\n".join(commands), "text")),
     ]
     options = f":class: ft-claim ft-claim-{MARKS[verdict.kind]}\n:name: claim-{verdict.claim.id}"
     return fence(f"{{admonition}} Claim: “{verdict.claim.sentence}”", "\n\n".join(body), options, depth=3)
 
 
+def _table(cases: Sequence[claims.CaseVerdict]) -> str:
+    measured = _shared([_name(found.case.value.metric) for found in cases]) or "measured"
+    against = _shared([_against(found.case) for found in cases])
+    head = ["when", "verdict", measured, f"against {against}".strip(), "difference", "bar"]
+    rows = [head, ["---"] * len(head), *map(_row, cases)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+def _row(found: claims.CaseVerdict) -> list[str]:
+    case, metric = found.case, found.case.value.metric
+    return [
+        case.when,
+        f"**{OUTCOMES[found.outcome]}**",
+        numbers.show(metric, found.value.mean),
+        numbers.show(case.baseline.metric, found.baseline.mean),
+        _difference(metric, found.difference),
+        numbers.show(metric, case.at_least, change=True),
+    ]
+
+
+def _difference(metric: str, found: results.Summary) -> str:
+    if found.n == 1 or found.same:
+        return _summary(metric, found, change=True)
+    mean = numbers.show(metric, found.mean, scale=found.scale, change=True)
+    return f"{mean} ({numbers.show_interval(metric, found, change=True).removesuffix(numbers.NBSP + 'points')})"
+
+
 def _line(found: claims.CaseVerdict) -> str:
     value, baseline = found.case.value.metric, found.case.baseline.metric
     return (
-        f"- When {found.case.when}, it **{OUTCOMES[found.outcome]}**. "
-        f"{_name(value)[:1].upper()}{_name(value)[1:]}: {_summary(value, found.value)}. "
-        f"Against {_name(baseline)}{_other(found.case)}: {_summary(baseline, found.baseline)}. "
-        f"Difference: {_summary(value, found.difference, change=True)}."
+        f"- When {found.case.when}: {_name(value)} {_summary(value, found.value)}, "
+        f"against {_against(found.case, always=True)} {_summary(baseline, found.baseline)}."
     )
+
+
+def _shared(texts: Sequence[str]) -> str:
+    """What all of `texts` say; nothing where they differ."""
+    return texts[0] if len(set(texts)) == 1 else ""
+
+
+def _against(case: claims.Case, *, always: bool = False) -> str:
+    """What the value is held against: another metric, other settings, or both."""
+    other = always or case.baseline.metric != case.value.metric
+    return f"{_name(case.baseline.metric) if other else ''}{_other(case)}".strip()
 
 
 def _name(metric: str) -> str:
@@ -95,7 +132,7 @@ def _other(case: claims.Case) -> str:
 
 
 def _summary(metric: str, found: results.Summary, *, change: bool = False) -> str:
-    mean = numbers.show(metric, found.mean, change=change)
+    mean = numbers.show(metric, found.mean, scale=found.scale, change=change)
     return f"{mean} ({numbers.show_range(metric, found, change=change)})"
 
 

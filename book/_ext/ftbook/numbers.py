@@ -95,10 +95,10 @@ def runs_in(root: Path, folder: str, runner: str) -> list[results.Result]:
     )
 
 
-def show(metric: str, value: float, *, change: bool = False) -> str:
-    """`value` with its unit, unbreakable, with a real minus sign; a change of a share is in percentage points."""
+def show(metric: str, value: float, *, scale: float | None = None, change: bool = False) -> str:
+    """`value` as `results.show` has it, unbreakable, with a real minus sign; a change of a share is in points."""
     points = change and results.unit(metric) == "share"
-    text = f"{round(100 * value, 1) + 0.0:.1f} points" if points else results.show(metric, value)
+    text = f"{round(100 * value, 1) + 0.0:.1f} points" if points else results.show(metric, value, scale)
     return text.replace("-", MINUS).replace(" ", NBSP)
 
 
@@ -108,8 +108,13 @@ def show_range(metric: str, found: results.Summary, *, change: bool = False) -> 
         return "1 seed"
     if found.same:
         return f"in all {found.n} seeds"
-    low, high = (show(metric, value, change=change) for value in (found.low, found.high))
-    return f"{low.removesuffix(NBSP + 'points')} to {high}, {found.n} seeds"
+    return f"{show_interval(metric, found, change=change)}, {found.n} seeds"
+
+
+def show_interval(metric: str, found: results.Summary, *, change: bool = False) -> str:
+    """The 95 % interval alone: '76.0 % to 77.8 %', '5.0 to 15.0 points'."""
+    low, high = (show(metric, value, scale=found.scale, change=change) for value in (found.low, found.high))
+    return f"{low.removesuffix(NBSP + 'points')} to {high}"
 
 
 class number(nodes.inline):  # noqa: N801 - docutils names its nodes so
@@ -140,7 +145,7 @@ def tell(text: str, find: Find, *, short: bool) -> tuple[str, str]:
     found = results.summary(ours, value.metric)
     if minus:
         found = results.difference(ours, value.metric, minus.runs(runner, runs), minus.metric)
-    mean = show(value.metric, found.mean, change=bool(minus))
+    mean = show(value.metric, found.mean, scale=found.scale, change=bool(minus))
     spread = show_range(value.metric, found, change=bool(minus))
     interval = spread if found.same else f"95 % interval {spread}"
     tip = f"{mean}: mean over {found.n} seeds; {interval}. To repeat: {_commands(ours)}"
