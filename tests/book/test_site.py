@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from books import ROOT, Build, pages
+from bs4 import BeautifulSoup
 from leaks import found_in, secrets, squeeze
 
 from ftlab import claims
@@ -53,6 +54,21 @@ def test_numbers_and_verdicts_come_from_the_recorded_runs(site: Build) -> None:
 def test_no_table_is_left_as_text(site: Build) -> None:
     chapters = "".join(path.read_text() for path in (site.html / "book").glob("*.html"))
     assert chapters.count("<table") > 5 and "<p>|" not in chapters
+
+
+APART = ".admonition, .cell, .ft-buttons, .ft-choices, .ft-explorer, .ft-number, .math, details, figure, table"
+
+
+@pytest.mark.parametrize("name", [page for page in PAGES if page[:2].isdigit() and page != "00-start"])
+def test_a_chapter_is_as_long_as_one_sitting(site: Build, name: str) -> None:
+    """1,500 to 3,000 words of prose; code, boxes, quizzes, exercises, numbers and formulas are not counted."""
+    soup = BeautifulSoup((site.html / "book" / f"{name}.html").read_text(), "html.parser")
+    article = soup.select_one("article.bd-article")
+    assert article
+    for tag in article.select(APART):
+        tag.extract()
+    words = [word for text in article.select("p") for word in text.get_text(" ").split() if re.search("[A-Za-z]", word)]
+    assert 1500 <= len(words) <= 3000
 
 
 def test_every_exercise_stands_in_its_chapter(site: Build) -> None:
