@@ -225,9 +225,9 @@ def show(metric: str, value: float, scale: float | None = None) -> str:
 
 
 def _bytes(value: float) -> str:
-    if 0 < abs(value) < 1024**2 / 10:
-        return f"{value / 1024:.1f} kB"
-    return f"{value / 1024**3:.2f} GB" if abs(value) >= 1024**3 / 10 else f"{value / 1024**2:.1f} MB"
+    if 0 < abs(value) < 1e5:
+        return f"{value / 1e3:.1f} kB"
+    return f"{value / 1e9:.2f} GB" if abs(value) >= 1e8 else f"{value / 1e6:.1f} MB"
 
 
 def show_summary(metric: str, found: Summary) -> str:

@@ -15,6 +15,7 @@ from .directives import CourseDirective
 from .markdown import code, dropdown, fence, parse
 
 SHORT = {"kl": "KL", "f1": "F1"}  # words of metrics that are abbreviations
+REPEAT = "Both sides in full, and how to repeat it"
 OUTCOMES = {"holds": "holds", "fails": "does not hold", "undecided": "undecided"}
 MARKS = {
     "holds": "yes",
@@ -62,10 +63,8 @@ def markdown(verdict: claims.Verdict, commands: Sequence[str]) -> str:
     body = [
         f"**Verdict: {verdict.sentence}.**",
         _table(verdict.cases),
-        "A case holds where the whole 95 % interval of the difference, in brackets, lies at or above the bar. "
-        f"Differences are paired by seed; there are {' or '.join(map(str, seeds))} seeds.",
-        dropdown("Both sides in full", "\n".join(map(_line, verdict.cases))),
-        dropdown("Repeat it", code("\n".join(commands), "text")),
+        f"A case holds where the whole interval (95 %, {' or '.join(map(str, seeds))} seeds) reaches the bar.",
+        dropdown(REPEAT, "\n\n".join(["\n".join(map(_line, verdict.cases)), code("\n".join(commands), "text")])),
     ]
     options = f":class: ft-claim ft-claim-{MARKS[verdict.kind]}\n:name: claim-{verdict.claim.id}"
     return fence(f"{{admonition}} Claim: “{verdict.claim.sentence}”", "\n\n".join(body), options, depth=3)
@@ -87,8 +86,15 @@ def _row(found: claims.CaseVerdict) -> list[str]:
         numbers.show(metric, found.value.mean),
         numbers.show(case.baseline.metric, found.baseline.mean),
         _difference(metric, found.difference),
-        numbers.show(metric, case.at_least, change=True),
+        _bar(metric, case.at_least),
     ]
+
+
+def _bar(metric: str, value: float) -> str:
+    """The bar was chosen: where it has no unit, it has no more digits than were written."""
+    if results.unit(metric) == "plain":
+        return f"{value:g}".replace("-", numbers.MINUS)
+    return numbers.show(metric, value, change=True)
 
 
 def _difference(metric: str, found: results.Summary) -> str:
