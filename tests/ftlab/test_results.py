@@ -89,7 +89,7 @@ def test_select_names_what_there_is() -> None:
         ("seconds", 2.25, "2.2 s"),
         ("peak_memory_bytes", 1.5e9, "1.50 GB"),
         ("saved_bytes", 1.76e6, "1.8 MB"),
-        ("saved_bytes", 3080, "3.0 kB"),
+        ("saved_bytes", 3080, "3.1 kB"),
         ("trainable_parameters", 22713986, "22,713,986"),
         ("something", 1.0, "1.000"),
         ("something", -116.0587, "-116.1"),
