@@ -3,7 +3,7 @@
 {result}`sft accuracy pretrained=true`                             76.9 % (76.0 % to 77.8 %, 5 seeds)
 {mean}`sft accuracy pretrained=true`                               76.9 %, the rest as a tooltip
 {mean}`sft accuracy pretrained=true - accuracy pretrained=false`   12.1 points, paired by seed
-    {setting}`sft train_examples pretrained=true`                      2,000, a field of the runs' config
+{setting}`sft train_examples pretrained=true`                      2,000, a field of the runs' config
 """
 
 from __future__ import annotations
