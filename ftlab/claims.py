@@ -84,7 +84,7 @@ class Verdict:
         return f"holds{only} {holds}" + (f"; undecided {undecided}" if undecided else "")
 
     def _named(self, outcome: Outcome) -> str:
-        return " or ".join(f"when {case.when}" for case in self._those(outcome))
+        return ", or ".join(f"when {case.when}" for case in self._those(outcome))
 
     def _counted(self, outcome: Outcome) -> str:
         many = len(self._those(outcome))

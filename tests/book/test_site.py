@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.assets]
 PAGES = pages()
-VIEWS = [("light", 1400), ("dark", 1400), ("dark", 390)]
+VIEWS = [("light", 1400), ("dark", 1400), ("dark", 360)]
 
 
 def test_it_holds_the_pages_of_the_contents_and_no_others(site: Build) -> None:

@@ -92,7 +92,7 @@ def _row(found: claims.CaseVerdict) -> list[str]:
 
 def _bar(metric: str, value: float) -> str:
     """The bar was chosen: where it has no unit, it has no more digits than were written."""
-    if results.unit(metric) == "plain":
+    if results.unit(metric) in ("plain", "loss"):
         return f"{value:g}".replace("-", numbers.MINUS)
     return numbers.show(metric, value, change=True)
 
