@@ -95,7 +95,7 @@ def test_a_box_has_a_row_for_each_case_and_both_sides() -> None:
     assert [row[:2] for row in rows[2:]] == [["it is pretrained", "**holds**"], ["it is random", "**does not hold**"]]
     assert rows[3][2:] == ["50.2 %", "50.0 %", "0.2 points (0.0 to 0.4)", "5.0 points"]
     assert "- When it is random: accuracy 50.2 % (50.0 % to 50.4 %, 5 seeds), against accuracy before 50.0 %" in text
-    assert text.index("how to repeat it") < text.index("ftlab run sft")
+    assert text.index(claim_box.REPEAT) < text.index("ftlab run sft")
 
 
 def test_one_seed_decides_nothing() -> None:

@@ -90,7 +90,7 @@ def test_a_chapter_runs_as_a_notebook(tmp_path: Path) -> None:
 
     written = {path.stem: path for path in notebooks.write_all(tmp_path)}
     assert set(written) == {page.stem for page in CHAPTERS}
-    made = nbformat.read(written["05-sft"], as_version=4)
+    made = nbformat.read(written["13-families"], as_version=4)
     NotebookClient(made, timeout=300, resources={"metadata": {"path": str(ROOT / "tests")}}).execute()
     assert "image/svg+xml" in json.dumps(made)  # the figure of the recorded runs
 

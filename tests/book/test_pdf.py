@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from books import ROOT, Build, pages
 from ftbook import pdf
+from ftbook.claims import REPEAT
 
 from ftlab import claims
 from ftlab.errors import CourseError
@@ -38,7 +39,7 @@ def test_the_book_becomes_one_page_whose_links_lead_somewhere(site: Build) -> No
     assert len(links) > 20 and links <= names
     assert "<details" in text and not re.search(r"<details(?![^>]*\bopen)", text)
     assert all(f'id="{name}"' in text for name in pages())
-    assert text.count("how to repeat it") == len(claims.load(ROOT / "book" / "claims.yml")), "once a claim"
+    assert text.count(REPEAT) == len(claims.load(ROOT / "book" / "claims.yml")), "once a claim"
 
 
 @pytest.mark.slow
