@@ -21,8 +21,8 @@ course: ## the whole course: models, a measured run, exercises, a graded demo cl
 	@autograder audit
 	@echo "[5/6] the book"
 	@jupyter-book build . -W --keep-going
-	@echo "[6/6] a demo class of three"
-	@autograder demo
+	@echo "[6/6] a demo class of three hands in 05-sft (all assignments: autograder demo)"
+	@autograder demo 05-sft
 	@echo "Open $(CURDIR)/$(PAGE)"
 
 test: ## set up, lint, types, the audit of the exercises, and all tests
