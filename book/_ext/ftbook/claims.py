@@ -100,8 +100,8 @@ def _bar(metric: str, value: float) -> str:
 def _difference(metric: str, found: results.Summary) -> str:
     if found.n == 1 or found.same:
         return _summary(metric, found, change=True)
-    mean = numbers.show(metric, found.mean, scale=found.scale, change=True)
-    return f"{mean} ({numbers.show_interval(metric, found, change=True).removesuffix(numbers.NBSP + 'points')})"
+    interval = numbers.show_interval(metric, found, change=True).removesuffix(numbers.NBSP + "points")
+    return f"{numbers.show_mean(metric, found, change=True)} ({interval})"
 
 
 def _line(found: claims.CaseVerdict) -> str:
@@ -138,8 +138,7 @@ def _other(case: claims.Case) -> str:
 
 
 def _summary(metric: str, found: results.Summary, *, change: bool = False) -> str:
-    mean = numbers.show(metric, found.mean, scale=found.scale, change=change)
-    return f"{mean} ({numbers.show_range(metric, found, change=change)})"
+    return f"{numbers.show_mean(metric, found, change=change)} ({numbers.show_range(metric, found, change=change)})"
 
 
 def setup(app: Sphinx) -> None:

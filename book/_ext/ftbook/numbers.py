@@ -102,6 +102,11 @@ def show(metric: str, value: float, *, scale: float | None = None, change: bool 
     return text.replace("-", MINUS).replace(" ", NBSP)
 
 
+def show_mean(metric: str, found: results.Summary, *, change: bool = False) -> str:
+    """The mean alone, as exact as the ends of its interval."""
+    return show(metric, found.mean, scale=found.scale, change=change)
+
+
 def show_range(metric: str, found: results.Summary, *, change: bool = False) -> str:
     """Interval and number of seeds, in words: '76.0 % to 77.8 %, 5 seeds', or 'in all 5 seeds' where none differs."""
     if found.n == 1:
@@ -145,7 +150,7 @@ def tell(text: str, find: Find, *, short: bool) -> tuple[str, str]:
     found = results.summary(ours, value.metric)
     if minus:
         found = results.difference(ours, value.metric, minus.runs(runner, runs), minus.metric)
-    mean = show(value.metric, found.mean, scale=found.scale, change=bool(minus))
+    mean = show_mean(value.metric, found, change=bool(minus))
     spread = show_range(value.metric, found, change=bool(minus))
     interval = spread if found.same else f"95 % interval {spread}"
     tip = f"{mean}: mean over {found.n} seeds; {interval}. To repeat: {_commands(ours)}"
