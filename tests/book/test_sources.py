@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ftbook import diagrams, sources
+from sphinx.environment import BuildEnvironment
 
 
 def test_contents_and_names_count_and_times_do_not(tmp_path: Path) -> None:
@@ -21,6 +22,20 @@ def test_contents_and_names_count_and_times_do_not(tmp_path: Path) -> None:
     third = sources.digest(tmp_path, "runs/*.json")
     (one.parent / "two.json").write_text("2")
     assert len({first, second, third, sources.digest(tmp_path, "runs/*.json")}) == 4
+
+
+def test_a_page_reads_the_same_thing_once_and_the_next_page_reads_anew() -> None:
+    env, asked = BuildEnvironment.__new__(BuildEnvironment), []
+    env.temp_data = {}
+
+    def read(name: str) -> str:
+        asked.append(name)
+        return name.upper()
+
+    found = [sources.once(env, read, name) for name in ("sft", "dpo", "sft")]
+    assert (found, asked) == (["SFT", "DPO", "SFT"], ["sft", "dpo"])
+    env.temp_data.clear()  # as Sphinx does after each page
+    assert (sources.once(env, read, "sft"), asked) == ("SFT", ["sft", "dpo", "sft"])
 
 
 def test_a_drawing_gets_its_description() -> None:

@@ -37,7 +37,7 @@ class ClaimsDirective(CourseDirective):
 
     def _known(self) -> dict[str, claims.Claim]:
         sources.stand_on(self.env, *sources.SHOWING, self.config.ftbook_claims)
-        return claims.load(Path(self.env.srcdir) / self.config.ftbook_claims)
+        return sources.once(self.env, claims.load, Path(self.env.srcdir) / self.config.ftbook_claims)
 
     def _chosen(self, known: dict[str, claims.Claim]) -> list[claims.Claim]:
         return list(known.values())
@@ -83,8 +83,8 @@ def _row(found: claims.CaseVerdict) -> list[str]:
     return [
         case.when,
         f"**{OUTCOMES[found.outcome]}**",
-        numbers.show(metric, found.value.mean),
-        numbers.show(case.baseline.metric, found.baseline.mean),
+        numbers.show_mean(metric, found.value),
+        numbers.show_mean(case.baseline.metric, found.baseline),
         _difference(metric, found.difference),
         _bar(metric, case.at_least),
     ]

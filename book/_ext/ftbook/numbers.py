@@ -82,7 +82,7 @@ def recorded(env: BuildEnvironment, runner: str) -> list[results.Result]:
     """All recorded runs of `runner`; the page stands on them from now on. Raises CourseError if there are none."""
     folder = env.config.ftbook_results
     sources.stand_on(env, *sources.SHOWING, f"{folder}/{runner}/*.json")
-    return runs_in(Path(env.srcdir), folder, runner)
+    return sources.once(env, runs_in, Path(env.srcdir), folder, runner)
 
 
 def runs_in(root: Path, folder: str, runner: str) -> list[results.Result]:

@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, cached_property, partial
 from html import escape
 from pathlib import Path
 
@@ -75,7 +75,7 @@ class Plain:
         )
 
     def _claim(self, argument: str, body: str, options: str) -> str:
-        claim = claims.get(claims.load(self.root / "book" / "claims.yml"), argument)
+        claim = claims.get(self._claims, argument)
         runs = self._runs(claim.runner)
         verdict = claims.judge(claim, runs)
         return self.text(claim_markdown(verdict, claims.commands(verdict, runs)))
@@ -111,16 +111,21 @@ class Plain:
                 return numbers.tell_setting(text, self._runs)
             case "cite:p" | "cite:t" as name:
                 self.cited += [key.strip() for key in text.split(",")]
-                return citations.cite(self._library(), text, in_text=name == "cite:t")
+                return citations.cite(self._library, text, in_text=name == "cite:t")
         return re.sub(r"\s*<[^>]*>$", "", text)
 
     def references(self) -> str:
         """What was cited so far, as a list."""
-        return citations.listed(self._library(), self.cited)
+        return citations.listed(self._library, self.cited)
 
+    @cached_property
+    def _claims(self) -> dict[str, claims.Claim]:
+        return claims.load(self.root / "book" / "claims.yml")
+
+    @cached_property
     def _library(self) -> BibliographyData:
         return citations.load(self.root / "book" / "references.bib")
 
-    @property
+    @cached_property
     def _runs(self) -> numbers.Find:
-        return partial(numbers.runs_in, self.root, "book/results")
+        return cache(partial(numbers.runs_in, self.root, "book/results"))

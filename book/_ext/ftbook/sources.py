@@ -6,10 +6,12 @@ cells import), where files come and go; so each page keeps a hash of the content
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -20,12 +22,20 @@ SHOWING = ("book/_ext/ftbook/*.py", "ftlab/results.py", "ftlab/claims.py")  # wh
 _RESULTS = re.compile(r"results/(\w+)")
 
 Stamps = dict[str, dict[str, str]]  # page -> pattern -> hash of the files it matches
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def stand_on(env: BuildEnvironment, *patterns: str) -> None:
     """Note that the page being read is made from the files that these patterns match, from the root."""
     page = _stamps(env).setdefault(env.docname, {})
-    page.update({pattern: digest(Path(env.srcdir), pattern) for pattern in patterns})
+    page.update({pattern: digest(Path(env.srcdir), pattern) for pattern in patterns if pattern not in page})
+
+
+def once(env: BuildEnvironment, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """`read(*args)`, done once for the page being read: it may ask for hundreds of numbers of the same runs."""
+    kept: dict[Callable[..., T], Callable[P, T]] = env.temp_data.setdefault("ftbook_once", {})
+    return kept.setdefault(read, functools.cache(read))(*args, **kwargs)
 
 
 def digest(root: Path, pattern: str) -> str:
