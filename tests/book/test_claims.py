@@ -98,6 +98,15 @@ def test_a_box_has_a_row_for_each_case_and_both_sides() -> None:
     assert text.index(claim_box.REPEAT) < text.index("ftlab run sft")
 
 
+def test_the_head_of_a_box_names_the_settings_that_it_is_held_against() -> None:
+    after, random = (claims.Quantity(metric="accuracy", config={"pretrained": kind}) for kind in (True, False))
+    case = claims.Case(when="both see the same", value=after, baseline=random, at_least=BAR)
+    versus = claims.Claim(id="x", lesson=5, sentence="x", runner="sft", cases=(case,))
+    text = claim_box.markdown(claims.judge(versus, runs()), [])
+    assert "| accuracy | against pretrained = false |" in text
+    assert ", against accuracy with pretrained = false 50.2" in text
+
+
 def test_one_seed_decides_nothing() -> None:
     verdict = claims.judge(claim(), [fake_run(0, True), fake_run(0, False)])
     assert verdict.kind == "undecided here"

@@ -120,7 +120,7 @@ def _shared(texts: Sequence[str]) -> str:
 def _against(case: claims.Case, *, always: bool = False) -> str:
     """What the value is held against: another metric, other settings, or both."""
     other = always or case.baseline.metric != case.value.metric
-    return f"{_name(case.baseline.metric) if other else ''}{_other(case)}".strip()
+    return " with ".join(filter(None, [_name(case.baseline.metric) if other else "", _other(case)]))
 
 
 def _name(metric: str) -> str:
@@ -134,7 +134,7 @@ def _other(case: claims.Case) -> str:
     said = [
         f"{name.replace('_', ' ')} {'as usual' if value is None else f'= {value}'}" for name, value in differs.items()
     ]
-    return f" with {', '.join(said)}".lower() if said else ""
+    return ", ".join(said).lower()
 
 
 def _summary(metric: str, found: results.Summary, *, change: bool = False) -> str:
