@@ -146,7 +146,8 @@ def _filled(value: Any, at: Mapping[str, float | int]) -> Any:
 
 def _words(found: Explorer, choice: Choice, measured: Mapping[str, results.Summary]) -> str:
     said = {control.name: control.say(place) for control, place in zip(found.controls, choice, strict=True)}
-    said |= {line.name: results.show_summary(line.metric, measured[line.name]) for line in found.lines}
+    told = {line.name: results.show_summary(line.metric, measured[line.name]) for line in found.lines}
+    said |= {name: text.replace("-", "\N{MINUS SIGN}") for name, text in told.items()}
     if found.formula:
         said |= FORMULAS[found.formula](**_values(found, choice))
     try:

@@ -71,28 +71,29 @@ def markdown(verdict: claims.Verdict, commands: Sequence[str]) -> str:
 
 
 def _table(cases: Sequence[claims.CaseVerdict]) -> str:
-    measured = _shared([_name(found.case.value.metric) for found in cases]) or "measured"
+    measured = _shared([_name(found.case.value.metric) for found in cases])
     against = _shared([_against(found.case) for found in cases])
-    head = ["when", "verdict", measured, f"against {against}".strip(), "difference", "bar"]
-    rows = [head, ["---"] * len(head), *map(_row, cases)]
+    head = ["when", "verdict", measured or "measured", f"against {against}".strip(), "difference", "bar"]
+    rows = [head, ["---"] * len(head), *(_row(found, bool(measured), bool(against)) for found in cases)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
-def _row(found: claims.CaseVerdict) -> list[str]:
+def _row(found: claims.CaseVerdict, measured: bool, against: bool) -> list[str]:
+    """The cells of a case; a side is named here where the head does not name it for all."""
     case, metric = found.case, found.case.value.metric
     return [
         case.when,
         f"**{OUTCOMES[found.outcome]}**",
-        numbers.show_mean(metric, found.value),
-        numbers.show_mean(case.baseline.metric, found.baseline),
+        f"{'' if measured else _name(metric) + ': '}{numbers.show_mean(metric, found.value)}",
+        f"{'' if against else _against(case) + ': '}{numbers.show_mean(case.baseline.metric, found.baseline)}",
         _difference(metric, found.difference),
         _bar(metric, case.at_least),
     ]
 
 
 def _bar(metric: str, value: float) -> str:
-    """The bar was chosen: where it has no unit, it has no more digits than were written."""
-    if results.unit(metric) in ("plain", "loss"):
+    """The bar was chosen: where it is zero or has no unit, it has no more digits than were written."""
+    if value == 0 or results.unit(metric) in ("plain", "loss"):
         return f"{value:g}".replace("-", numbers.MINUS)
     return numbers.show(metric, value, change=True)
 

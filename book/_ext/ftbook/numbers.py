@@ -118,7 +118,10 @@ def show_range(metric: str, found: results.Summary, *, change: bool = False) -> 
 
 def show_interval(metric: str, found: results.Summary, *, change: bool = False) -> str:
     """The 95 % interval alone: '76.0 % to 77.8 %', '5.0 to 15.0 points'."""
-    low, high = (show(metric, value, scale=found.scale, change=change) for value in (found.low, found.high))
+    ends = found.low, found.high
+    if results.unit(metric) == "share" and not change:  # more than all of them is no place where the mean can be
+        ends = max(found.low, min((0.0, *found.values))), min(found.high, max((1.0, *found.values)))
+    low, high = (show(metric, value, scale=found.scale, change=change) for value in ends)
     return f"{low.removesuffix(NBSP + 'points')} to {high}"
 
 
