@@ -111,7 +111,7 @@ def trade_off(runs: Sequence[Result], learned: str, kept: str, ax: Axes | None =
     learned_name, kept_name = (name.removesuffix("_loss") for name in (learned, kept))
     ax.set(xlabel=f"learned: fall of the loss on {learned_name} (nats a token)")
     ax.set(ylabel=f"lost: rise of the loss on {kept_name} text (nats a token)")
-    ax.legend(fontsize="small")
+    ax.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
     return ax
 
 
@@ -122,6 +122,8 @@ def frontier(runs: Sequence[Result], ax: Axes | None = None) -> Axes:
     Every line begins with the reference itself. Means over seeds; at the end of each line its 95 % intervals in both
     directions, and its beta, if it has one. The lines of one way look alike.
     """
+    from matplotlib.patheffects import withStroke
+
     ax = ax or _axes()
     for number, ((way,), some) in enumerate(results.groups(runs, ["way"]).items()):
         for first, ((beta,), group) in enumerate(sorted(results.groups(some, ["beta"]).items())):
@@ -129,7 +131,8 @@ def frontier(runs: Sequence[Result], ax: Axes | None = None) -> Axes:
             _path(ax, points, name(way) if first == 0 else "_", number)  # "_": not in the legend
             if len(results.groups(some, ["beta"])) > 1:
                 end, colour = (points[-1].x.mean, points[-1].y.mean), style(number)["color"]
-                ax.annotate(f"{beta:g}", end, (6, 8), textcoords="offset points", color=colour, fontsize="small")
+                mark = ax.annotate(f"{beta:g}", end, (6, 8), textcoords="offset points", color=colour, fontsize="small")
+                mark.set_path_effects([withStroke(linewidth=3, foreground="white")])  # it may lie on a line
     ax.set(xlabel="divergence from the reference: KL (nats a completion)", ylabel="gold reward (log-odds of positive)")
     ax.legend(fontsize="small", loc="lower right")
     return ax
