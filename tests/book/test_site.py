@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from books import ROOT, Build, pages
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from ftbook.claims import REPEAT
 from leaks import found_in, secrets, squeeze
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.assets]
 PAGES = pages()
+EXPLORER = re.compile(r"^`{3}\{explorer\} (\S+)$", re.M)
+EXPLORERS = {name: page for page in PAGES for name in EXPLORER.findall((ROOT / f"book/{page}.md").read_text())}
 VIEWS = [("light", 1400), ("dark", 1400), ("dark", 360)]
 
 
@@ -57,19 +59,65 @@ def test_no_table_is_left_as_text(site: Build) -> None:
     assert chapters.count("<table") > 5 and "<p>|" not in chapters
 
 
+def article(site: Build, name: str) -> Tag:
+    """What a page says, without the theme's bars."""
+    soup = BeautifulSoup((site.html / "book" / f"{name}.html").read_text(), "html.parser")
+    found = soup.select_one("article.bd-article")
+    assert found
+    return found
+
+
 APART = ".admonition, .cell, .ft-buttons, .ft-choices, .ft-explorer, .ft-number, .math, details, figure, table"
+
+
+def prose(found: Tag) -> Tag:
+    """The article without what stands apart from its running text."""
+    for tag in found.select(APART):
+        tag.extract()
+    return found
 
 
 @pytest.mark.parametrize("name", [page for page in PAGES if page[:2].isdigit() and page != "00-start"])
 def test_a_chapter_is_as_long_as_one_sitting(site: Build, name: str) -> None:
     """1,500 to 3,000 words of prose; code, boxes, quizzes, exercises, numbers and formulas are not counted."""
-    soup = BeautifulSoup((site.html / "book" / f"{name}.html").read_text(), "html.parser")
-    article = soup.select_one("article.bd-article")
-    assert article
-    for tag in article.select(APART):
-        tag.extract()
-    words = [word for text in article.select("p") for word in text.get_text(" ").split() if re.search("[A-Za-z]", word)]
+    said = " ".join(text.get_text(" ") for text in prose(article(site, name)).select("p"))
+    words = [word for word in said.split() if re.search("[A-Za-z]", word)]
     assert 1500 <= len(words) <= 3000
+
+
+def test_every_plot_says_what_it_shows(site: Build) -> None:
+    plots = [plot for name in PAGES for plot in article(site, name).select(".cell_output img")]
+    assert len(plots) > 30
+    assert [plot for plot in plots if not 80 < len(plot["alt"]) < 300 or "_images/" in plot["alt"]] == []
+
+
+# Words of everyday speech that look like a term: a network that one is connected to, a letter of reference, ...
+EVERYDAY = {
+    "00-start": {"network"},
+    "02-cost": {"head"},
+    "04-self-supervised": {"gap", "reference"},
+    "07-overfitting": {"label"},
+    "11-dpo": {"peak"},
+    "12-hybrid": {"overlap"},
+    "13-families": {"gap", "head", "reference"},
+}
+
+
+@pytest.mark.parametrize("name", [page for page in PAGES if page[:2].isdigit()])
+def test_the_first_use_of_a_term_leads_to_the_glossary(site: Build, name: str) -> None:
+    terms = [term.get_text().rstrip("#\uf0c1").strip() for term in article(site, "glossary").select("dl.glossary dt")]
+    text = "".join(_words(found) for found in prose(article(site, name)).select("p"))
+    found = {term: re.search(rf"(?<![\w-]){term}(s|es)?(?![\w-])|\[{term}\]", text, re.I) for term in terms}
+    assert len(terms) > 80
+    plain = {term for term, use in found.items() if use and not use[0].startswith("[")}
+    assert plain == EVERYDAY.get(name, set())
+
+
+def _words(paragraph: Tag) -> str:
+    """Its text; in the place of a link to the glossary stands the term that it leads to, in brackets."""
+    for link in paragraph.select('a[href*="glossary.html#term-"]'):
+        link.replace_with(f"[{link['href'].partition('#term-')[2].replace('-', ' ')}]")
+    return " ".join(paragraph.get_text().split()) + "\n"
 
 
 def test_every_exercise_stands_in_its_chapter(site: Build) -> None:
@@ -79,7 +127,7 @@ def test_every_exercise_stands_in_its_chapter(site: Build) -> None:
 
 @pytest.mark.parametrize("page", VIEWS, indirect=True, ids=str)
 def test_pages_ask_nothing_of_the_network_and_fit(site: Build, page: Page) -> None:
-    for name in PAGES:
+    for name in (*PAGES, "../search", "../genindex"):
         page.goto((site.html / "book" / f"{name}.html").as_uri())
         page.wait_for_timeout(300)
         too_wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
@@ -134,6 +182,23 @@ def test_a_reader_can_switch_to_dark(site: Build, page: Page) -> None:
             break
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     assert page.evaluate("getComputedStyle(document.querySelector('.ft-diagram .ft-box')).fill") != before
+
+
+@pytest.mark.parametrize("page", [("light", 1400)], indirect=True, ids=str)
+@pytest.mark.parametrize("explorer", sorted(EXPLORERS))
+def test_every_explorer_shows_another_state_for_each_place_of_a_slider(site: Build, page: Page, explorer: str) -> None:
+    page.goto((site.html / "book" / f"{EXPLORERS[explorer]}.html").as_uri())
+    found = page.locator(f"#explorer-{explorer}")
+    said = found.locator("[data-state]:visible")
+    for slider in found.get_by_role("slider").all():
+        slider.focus()
+        seen = set()
+        for key in ("Home", *["ArrowRight"] * int(slider.get_attribute("max") or 0)):
+            page.keyboard.press(key)
+            assert said.count() == 1
+            seen.add(said.inner_text())
+        assert len(seen) == 1 + int(slider.get_attribute("max") or 0) > 1
+    assert found.locator("g.ft-shown").count() == found.locator("svg").count()
 
 
 @pytest.mark.parametrize("page", [("light", 1400)], indirect=True, ids=str)
