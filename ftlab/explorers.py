@@ -191,7 +191,8 @@ def duration(hours: float) -> str:
     """Hours in the unit that suits them: '40 minutes', '3.5 days', '12 years'."""
     for size, word in ((costs.HOURS_PER_YEAR, "years"), (24, "days"), (1, "hours"), (1 / 60, "minutes")):
         if hours >= size:
-            return f"{number(hours / size)} {word}"
+            many = number(hours / size)
+            return f"{many} {word.removesuffix('s') if many == '1' else word}"
     return "less than a minute"
 
 

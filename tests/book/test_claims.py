@@ -94,7 +94,7 @@ def test_a_box_has_a_row_for_each_case_and_both_sides() -> None:
     assert rows[0] == ["when", "verdict", "accuracy", "against accuracy before", "difference", "bar"]
     assert [row[:2] for row in rows[2:]] == [["it is pretrained", "**holds**"], ["it is random", "**does not hold**"]]
     assert rows[3][2:] == ["50.2 %", "50.0 %", "0.2 points (0.0 to 0.4)", "5.0 points"]
-    assert "- When it is random: accuracy 50.2 % (50.0 % to 50.4 %, 5 seeds), against accuracy before 50.0 %" in text
+    assert "- When it is random: accuracy 50.2 % (50.0 % to 50.4 %, 5 seeds), against accuracy before: 50.0 %" in text
     assert text.index(claim_box.REPEAT) < text.index("ftlab run sft")
 
 
@@ -104,7 +104,7 @@ def test_the_head_of_a_box_names_the_settings_that_it_is_held_against() -> None:
     versus = claims.Claim(id="x", lesson=5, sentence="x", runner="sft", cases=(case,))
     text = claim_box.markdown(claims.judge(versus, runs()), [])
     assert "| accuracy | against pretrained = false |" in text
-    assert ", against accuracy with pretrained = false 50.2" in text
+    assert ", against accuracy with pretrained = false: 50.2" in text
 
 
 def test_one_seed_decides_nothing() -> None:

@@ -109,7 +109,7 @@ def _line(found: claims.CaseVerdict) -> str:
     value, baseline = found.case.value.metric, found.case.baseline.metric
     return (
         f"- When {found.case.when}: {_name(value)} {_summary(value, found.value)}, "
-        f"against {_against(found.case, always=True)} {_summary(baseline, found.baseline)}."
+        f"against {_against(found.case, always=True)}: {_summary(baseline, found.baseline)}."
     )
 
 

@@ -18,6 +18,7 @@ from . import buttons, sources
 from .directives import CourseDirective
 from .markdown import code, dropdown, fence, parse
 
+OPENING = "The notebook begins with a short introduction, and with a cell of what is given. The exercises follow:"
 HINTS = ("a nudge", "the idea", "almost the line")
 READING = ("autograder/master.py", "_config.yml")
 
@@ -35,7 +36,7 @@ class MasterExercise(CourseDirective):
         chosen = choose(self._master(topic), names)
         solved = self.config.ftbook_edition == "instructor"
         shown = [node for exercise in chosen for node in parse(self, markdown(topic, exercise, solved))]
-        return [buttons.show(self, topic), *shown]
+        return [buttons.show(self, topic), *parse(self, OPENING), *shown]
 
     def _master(self, topic: str) -> Master:
         folder = Path(self.env.srcdir) / self.config.ftbook_masters
