@@ -146,14 +146,18 @@ def _filled(value: Any, at: Mapping[str, float | int]) -> Any:
 
 def _words(found: Explorer, choice: Choice, measured: Mapping[str, results.Summary]) -> str:
     said = {control.name: control.say(place) for control, place in zip(found.controls, choice, strict=True)}
-    told = {line.name: results.show_summary(line.metric, measured[line.name]) for line in found.lines}
-    said |= {name: text.replace("-", "\N{MINUS SIGN}") for name, text in told.items()}
+    said |= {line.name: _said(line.metric, measured[line.name]) for line in found.lines}
     if found.formula:
         said |= FORMULAS[found.formula](**_values(found, choice))
     try:
         return found.words.format(**said)
     except KeyError as error:
         raise unknown("name in `words`", str(error.args[0]), sorted(said)) from error
+
+
+def _said(metric: str, found: results.Summary) -> str:
+    """A summary as print has it: a real minus sign, and a percent sign that stays with its number."""
+    return results.show_summary(metric, found).replace("-", "\N{MINUS SIGN}").replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def bill(parameters: float, tokens: float, devices: float) -> dict[str, str]:
@@ -221,7 +225,7 @@ def _draw(ax: Axes, name: str, found: Explorer, measured: Mapping[Choice, Mappin
     ax.set_xticks(control.values, [number(value) for value in control.values])
     ax.minorticks_off()
     ax.set(xlabel=f"{control.label} ({control.unit})" if control.unit else control.label, ylabel=found.ylabel)
-    ax.legend()
+    ax.figure.legend(loc="outside upper center", ncols=3, frameon=False)
 
 
 def _cleaned(svg: str, name: str) -> str:

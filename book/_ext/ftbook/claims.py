@@ -1,4 +1,4 @@
-"""Claims of the course with their verdicts: `{claim} id` for one, `{claims}` for all."""
+"""Claims of the course with their verdicts: `{claim} id` for one, `{claims} runner ...` for all of these runners."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 from ftlab import claims, results
+from ftlab.errors import unknown
 
 from . import numbers, sources
 from .directives import CourseDirective
 from .markdown import code, dropdown, fence, parse
 
-SHORT = {"kl": "KL", "f1": "F1"}  # words of metrics that are abbreviations
+SHORT = {"kl": "KL", "f1": "F1", "a": "task A", "b": "task B"}  # words of metrics that are abbreviations
 REPEAT = "Both sides in full, and how to repeat it"
 OUTCOMES = {"holds": "holds", "fails": "does not hold", "undecided": "undecided"}
 MARKS = {
@@ -27,9 +28,11 @@ MARKS = {
 
 
 class ClaimsDirective(CourseDirective):
-    """Every claim of claims.yml, in its order."""
+    """Every claim of the runners named in the arguments, in the order of claims.yml."""
 
     kind = "claim"
+    required_arguments = 1
+    optional_arguments = 20
 
     def show(self) -> list[nodes.Node]:
         """The claims."""
@@ -40,7 +43,10 @@ class ClaimsDirective(CourseDirective):
         return sources.once(self.env, claims.load, Path(self.env.srcdir) / self.config.ftbook_claims)
 
     def _chosen(self, known: dict[str, claims.Claim]) -> list[claims.Claim]:
-        return list(known.values())
+        found = [claim for claim in known.values() if claim.runner in self.arguments]
+        if missing := set(self.arguments) - {claim.runner for claim in found}:
+            raise unknown("runner with claims", min(missing), sorted({claim.runner for claim in known.values()}))
+        return found
 
     def _judged(self, claim: claims.Claim) -> list[nodes.Node]:
         runs = numbers.recorded(self.env, claim.runner)
@@ -51,7 +57,7 @@ class ClaimsDirective(CourseDirective):
 class ClaimDirective(ClaimsDirective):
     """The claim named in the argument."""
 
-    required_arguments = 1
+    optional_arguments = 0
 
     def _chosen(self, known: dict[str, claims.Claim]) -> list[claims.Claim]:
         return [claims.get(known, self.arguments[0])]
