@@ -107,6 +107,15 @@ def test_the_head_of_a_box_names_the_settings_that_it_is_held_against() -> None:
     assert ", against accuracy with pretrained = false: 50.2" in text
 
 
+def test_the_claims_of_a_runner_are_chosen_and_a_runner_without_claims_is_named() -> None:
+    page = claim_box.ClaimsDirective.__new__(claim_box.ClaimsDirective)
+    page.arguments = ["sft"]
+    assert page._chosen({"learns": claim()}) == [claim()]
+    page.arguments = ["sft", "mlm"]
+    with pytest.raises(CourseError, match="'mlm'.*sft"):
+        page._chosen({"learns": claim()})
+
+
 def test_one_seed_decides_nothing() -> None:
     verdict = claims.judge(claim(), [fake_run(0, True), fake_run(0, False)])
     assert verdict.kind == "undecided here"
