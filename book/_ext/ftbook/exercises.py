@@ -36,7 +36,9 @@ class MasterExercise(CourseDirective):
         chosen = choose(self._master(topic), names)
         solved = self.config.ftbook_edition == "instructor"
         shown = [node for exercise in chosen for node in parse(self, markdown(topic, exercise, solved))]
-        return [buttons.show(self, topic), *parse(self, OPENING), *shown]
+        notebook = buttons.show(self, topic)
+        notebook += parse(self, OPENING)
+        return [notebook, *shown]
 
     def _master(self, topic: str) -> Master:
         folder = Path(self.env.srcdir) / self.config.ftbook_masters
