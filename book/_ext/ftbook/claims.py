@@ -85,13 +85,13 @@ def _table(cases: Sequence[claims.CaseVerdict]) -> str:
 
 
 def _row(found: claims.CaseVerdict, measured: bool, against: bool) -> list[str]:
-    """The cells of a case; a side is named here where the head does not name it for all."""
-    case, metric = found.case, found.case.value.metric
+    """The cells of a case; a metric is named here where the head does not name it for all."""
+    case, metric, other = found.case, found.case.value.metric, found.case.baseline.metric
     return [
         case.when,
         f"**{OUTCOMES[found.outcome]}**",
         f"{'' if measured else _name(metric) + ': '}{numbers.show_mean(metric, found.value)}",
-        f"{'' if against else _against(case) + ': '}{numbers.show_mean(case.baseline.metric, found.baseline)}",
+        f"{'' if against or other == metric else _name(other) + ': '}{numbers.show_mean(other, found.baseline)}",
         _difference(metric, found.difference),
         _bar(metric, case.at_least),
     ]
