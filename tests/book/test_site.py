@@ -131,16 +131,6 @@ def test_every_exercise_stands_in_its_chapter(site: Build) -> None:
     assert chapter.count("Hint 3: almost the line") == len(re.findall(r'id="exercise-05-sft-', chapter)) >= 4
 
 
-@pytest.mark.parametrize("page", VIEWS, indirect=True, ids=str)
-def test_pages_ask_nothing_of_the_network_and_fit(site: Build, page: Page) -> None:
-    for name in (*PAGES, "../search", "../genindex"):
-        page.goto((site.html / "book" / f"{name}.html").as_uri())
-        page.wait_for_timeout(300)
-        too_wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        assert (page.outside, page.complaints) == ([], [])
-        assert too_wide <= 0, f"{name} is {too_wide} pixels wider than its window"
-
-
 CONTRAST = """() => {
   const light = c => { const [r, g, b] = c.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255)
       .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126*r + 0.7152*g + 0.0722*b };
@@ -148,13 +138,26 @@ CONTRAST = """() => {
       const c = getComputedStyle(e).backgroundColor; if (!/, 0\\)$|transparent/.test(c)) return c }
       return 'rgb(255,255,255)' };
   const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x+.05) / (y+.05) };
-  const text = [...document.querySelectorAll('article p, article li, article pre span, article summary, .ft-number')]
+  const said = 'article :is(p, li, a:not(.headerlink), td, th, summary, figcaption, pre, pre span), .ft-number';
+  const text = [...document.querySelectorAll(said)]
       .filter(e => e.textContent.trim() && e.offsetParent)
       .map(e => [ratio(getComputedStyle(e).color, under(e)), e.textContent.trim().slice(0, 40)]);
   const drawn = [...document.querySelectorAll('.ft-diagram text')].map(e =>
       [ratio(getComputedStyle(e).fill, under(e.closest('figure'))), e.textContent]);
   return {seen: text.length, drawn: drawn.length, bad: [...text, ...drawn].filter(([r]) => r < 4.5)};
 }"""
+
+
+@pytest.mark.parametrize("page", [("light", 1400), ("dark", 360)], indirect=True, ids=str)
+def test_pages_ask_nothing_of_the_network_and_fit_and_can_be_read(site: Build, page: Page) -> None:
+    for name in (*PAGES, "../search", "../genindex"):
+        page.goto((site.html / "book" / f"{name}.html").as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+        page.wait_for_timeout(300)
+        too_wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert (page.outside, page.complaints) == ([], [])
+        assert too_wide <= 0, f"{name} is {too_wide} pixels wider than its window"
+        assert page.evaluate(CONTRAST)["bad"] == [], name
 
 
 @pytest.mark.parametrize("page", VIEWS, indirect=True, ids=str)

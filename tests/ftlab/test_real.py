@@ -10,17 +10,17 @@ import pytest
 from ftlab import runners
 from ftlab.hardware import Hardware
 
-FEW = {"train_examples": 32, "validation_examples": 8, "test_examples": 16}
+FEW = {"train_examples": 32, "validation_examples": 8, "test_examples": 16, "max_length": 32}
 SMOLLM2 = {"train_examples": 8, "validation_examples": 4, "test_examples": 4, "batch_size": 2}
-PAIRS = {"train_prompts": 16, "validation_prompts": 4}  # few prompts, each with two answers
+PAIRS = {"train_prompts": 16, "validation_prompts": 4, "completion_tokens": 8}  # few prompts, each with two answers
 SHORT: tuple[tuple[str, dict[str, Any]], ...] = (
     ("transfer", {**FEW, "updates": 2}),
     ("hf_vs_pytorch", {**FEW, "train_examples": 64}),
-    ("mlm", {"updates": 2, "held_out_blocks": 4, "labels": 32, "task_updates": 1}),
+    ("mlm", {"updates": 2, "held_out_blocks": 4, "labels": 32, "task_updates": 1, "max_length": 24}),
     ("question_answering", {"train_examples": 16, "test_examples": 8, "updates": 2}),
     ("instructions", {**SMOLLM2, "updates": 2, "answer_tokens": 4}),
     ("full_vs_peft", {**FEW, "updates": 2}),
-    ("full_vs_peft", {**SMOLLM2, "model": "smollm2", "method": "prompt", "updates": 2}),
+    ("full_vs_peft", {**SMOLLM2, "model": "smollm2", "method": "prompt", "updates": 2, "max_length": 16}),
     ("leakage", {**FEW, "updates": 2, "file": "rotten_tomatoes"}),
     ("overfitting", {**FEW, "updates": 2, "layers": 2}),
     ("forgetting", {"batch_size": 2, "updates": 2, "held_out_blocks": 2, "questions": 2, "replay": 0.5}),
