@@ -96,7 +96,7 @@ def test_the_contents_open_on_a_phone(chapter: Page) -> None:
     chapter.wait_for_url("**/glossary.html")
 
 
-# One page of each kind, for axe's rule on colours, which takes most of its time. test_site.py measures them on all pages.
+# One page of each kind, for axe's rule on colours, which takes most of its time. test_site.py has one for all pages.
 COLOURED = {"index", "05-sft", "11-dpo", "glossary", "../search"}
 
 
