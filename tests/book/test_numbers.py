@@ -45,6 +45,14 @@ def test_numbers_side_by_side_are_rounded_alike() -> None:
     assert numbers.show_interval("kl", Summary(2e-6, 1e-6, 3e-6, 5, ())).startswith("1.00e")
 
 
+def test_the_interval_of_a_share_ends_at_nothing_and_at_all() -> None:
+    high, low = Summary(0.99, 0.975, 1.005, 3, (0.98, 0.99, 1.0)), Summary(0.01, -0.005, 0.025, 3, (0.0, 0.01, 0.02))
+    assert numbers.show_interval("accuracy", high).replace("\N{NO-BREAK SPACE}", " ") == "97.5 % to 100.0 %"
+    assert numbers.show_interval("accuracy", low).replace("\N{NO-BREAK SPACE}", " ") == "0.0 % to 2.5 %"
+    assert numbers.show_interval("accuracy", low, change=True).startswith("\N{MINUS SIGN}0.5")
+    assert numbers.show_interval("gap_accuracy", Summary(0, -0.1, 0.1, 2, (-0.1, 0.1))).startswith("\N{MINUS SIGN}10")
+
+
 def test_a_missing_setting_says_how_to_record_it() -> None:
     with pytest.raises(CourseError) as caught:
         numbers.Quantity("accuracy", {"pretrained": False}).runs("sft", [fake_run(0, True)])
