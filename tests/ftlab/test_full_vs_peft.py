@@ -12,6 +12,12 @@ from ftlab.hardware import Hardware
 from ftlab.runners import full_vs_peft as runner
 
 
+@pytest.fixture
+def one_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No search for a rate, where the search is not the point: it takes most of the time."""
+    monkeypatch.setattr(runner, "_neighbours", lambda rate: (rate,))
+
+
 @pytest.mark.parametrize("method", adapters.METHODS)
 def test_every_method_runs_at_the_best_of_its_rates(method: str, cpu: Hardware) -> None:
     config = runner.Config.make(runner.PROFILES, "smoke", {"method": method})
@@ -29,6 +35,7 @@ def test_every_method_runs_at_the_best_of_its_rates(method: str, cpu: Hardware) 
     assert (metrics["trainable_parameters"] == metrics["parameters"]) == (method == "full")
 
 
+@pytest.mark.usefixtures("one_rate")
 def test_the_effort_to_a_quality_is_that_of_the_first_look_that_reached_it(cpu: Hardware) -> None:
     config = runner.Config.make(runner.PROFILES, "smoke", {"quality": 0.0, "method": "lora"})
     metrics = runner.run(config, cpu).metrics
@@ -38,6 +45,7 @@ def test_the_effort_to_a_quality_is_that_of_the_first_look_that_reached_it(cpu: 
     assert "updates_to_quality" not in runner.run(config, cpu).metrics
 
 
+@pytest.mark.usefixtures("one_rate")
 @pytest.mark.parametrize("method", [method for method in adapters.METHODS if method != "bitfit"])
 def test_a_decoder_that_classifies_runs_by_every_method(method: str, cpu: Hardware) -> None:
     fields = {"method": method, "model": "tiny-llama", "updates": 2}
@@ -51,6 +59,7 @@ def test_a_model_without_biases_is_not_trained_by_its_biases(cpu: Hardware) -> N
         runner.run(config, cpu)
 
 
+@pytest.mark.usefixtures("one_rate")
 def test_a_merging_that_changes_answers_is_no_result(cpu: Hardware, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapters, "merging_difference", lambda *_: 0.5)
     config = runner.Config.make(runner.PROFILES, "smoke", {"method": "lora", "updates": 1})
