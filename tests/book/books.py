@@ -17,6 +17,7 @@ from ftlab.results import Result
 
 ROOT = Path(__file__).parents[2]
 NEEDED = ("_config.yml", "book/_ext", "book/_static", "book/references.bib", "exercises", "ftlab", "solutions")
+OPEN_ALL = "document.querySelectorAll('details').forEach(e => { e.open = true })"  # what is folded, in a browser
 NOT_SOURCES = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "jupyter_execute")
 
 
@@ -45,6 +46,11 @@ def build(tree: Path, edition: str = "student", out: Path | None = None) -> Buil
     )
     said = done.stdout + done.stderr
     return Build(tree, out / "_build" / "html", done.returncode, said, time.monotonic() - start)
+
+
+def address(built: Build, name: str) -> str:
+    """Where a browser opens this page of the book from the disk."""
+    return (built.html / "book" / f"{name}.html").as_uri()
 
 
 def copy(paths: tuple[str, ...], tree: Path) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from books import Build, pages
+from books import OPEN_ALL, Build, address, pages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -20,10 +20,6 @@ def chapter(site: Build, page: Page) -> Page:
     """Chapter 5, opened from the disk."""
     page.goto(address(site, "05-sft"))
     return page
-
-
-def address(site: Build, name: str) -> str:
-    return (site.html / "book" / f"{name}.html").as_uri()
 
 
 def visible(page: Page, selector: str) -> Locator:
@@ -104,7 +100,7 @@ COLOURED = {"index", "05-sft", "11-dpo", "glossary", "../search"}
 def test_axe_finds_nothing_serious(site: Build, page: Page) -> None:
     for name in (*pages(), "../search"):
         page.goto(address(site, name))
-        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+        page.evaluate(OPEN_ALL)
         page.wait_for_timeout(1000 if name in COLOURED else 300)  # mathematics is drawn, what was opened has faded in
         assert _serious(page, colours=name in COLOURED) == [], name
 

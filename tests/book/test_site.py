@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from books import ROOT, Build, pages
+from books import OPEN_ALL, ROOT, Build, address, pages
 from bs4 import BeautifulSoup, Tag
 from ftbook.claims import REPEAT
 from leaks import found_in, secrets, squeeze
@@ -151,8 +151,8 @@ CONTRAST = """() => {
 @pytest.mark.parametrize("page", [("light", 1400), ("dark", 360)], indirect=True, ids=str)
 def test_pages_ask_nothing_of_the_network_and_fit_and_can_be_read(site: Build, page: Page) -> None:
     for name in (*PAGES, "../search", "../genindex"):
-        page.goto((site.html / "book" / f"{name}.html").as_uri())
-        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+        page.goto(address(site, name))
+        page.evaluate(OPEN_ALL)
         page.wait_for_timeout(300)
         too_wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert (page.outside, page.complaints) == ([], [])
@@ -162,7 +162,7 @@ def test_pages_ask_nothing_of_the_network_and_fit_and_can_be_read(site: Build, p
 
 @pytest.mark.parametrize("page", VIEWS, indirect=True, ids=str)
 def test_the_chapter_is_legible_and_works(site: Build, page: Page) -> None:
-    page.goto((site.html / "book" / "05-sft.html").as_uri())
+    page.goto(address(site, "05-sft"))
     page.wait_for_selector("mjx-container svg")
     theme = page.evaluate("document.documentElement.dataset.theme")
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -183,7 +183,7 @@ def test_the_chapter_is_legible_and_works(site: Build, page: Page) -> None:
 
 @pytest.mark.parametrize("page", [("light", 1400)], indirect=True, ids=str)
 def test_a_reader_can_switch_to_dark(site: Build, page: Page) -> None:
-    page.goto((site.html / "book" / "05-sft.html").as_uri())
+    page.goto(address(site, "05-sft"))
     before = page.evaluate("getComputedStyle(document.querySelector('.ft-diagram .ft-box')).fill")
     for _ in range(3):
         page.locator("button.theme-switch-button").first.click()
@@ -196,7 +196,7 @@ def test_a_reader_can_switch_to_dark(site: Build, page: Page) -> None:
 @pytest.mark.parametrize("page", [("light", 1400)], indirect=True, ids=str)
 @pytest.mark.parametrize("explorer", sorted(EXPLORERS))
 def test_every_explorer_shows_another_state_for_each_place_of_a_slider(site: Build, page: Page, explorer: str) -> None:
-    page.goto((site.html / "book" / f"{EXPLORERS[explorer]}.html").as_uri())
+    page.goto(address(site, EXPLORERS[explorer]))
     found = page.locator(f"#explorer-{explorer}")
     said = found.locator("[data-state]:visible")
     for slider in found.get_by_role("slider").all():
@@ -212,7 +212,7 @@ def test_every_explorer_shows_another_state_for_each_place_of_a_slider(site: Bui
 
 @pytest.mark.parametrize("page", [("light", 1400)], indirect=True, ids=str)
 def test_an_explorer_follows_the_keyboard(site: Build, page: Page) -> None:
-    page.goto((site.html / "book" / "03-transfer.html").as_uri())
+    page.goto(address(site, "03-transfer"))
     explorer = page.locator("#explorer-transfer")
     slider = explorer.get_by_role("slider")
     slider.focus()

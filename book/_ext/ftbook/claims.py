@@ -90,11 +90,16 @@ def _row(found: claims.CaseVerdict, measured: bool, against: bool) -> list[str]:
     return [
         case.when,
         f"**{OUTCOMES[found.outcome]}**",
-        f"{'' if measured else _name(metric) + ': '}{numbers.show_mean(metric, found.value)}",
-        f"{'' if against or other == metric else _name(other) + ': '}{numbers.show_mean(other, found.baseline)}",
+        _side(metric, found.value, named=not measured),
+        _side(other, found.baseline, named=not against and other != metric),
         _difference(metric, found.difference),
         _bar(metric, case.at_least),
     ]
+
+
+def _side(metric: str, found: results.Summary, *, named: bool) -> str:
+    mean = numbers.show_mean(metric, found)
+    return f"{_name(metric)}: {mean}" if named else mean
 
 
 def _bar(metric: str, value: float) -> str:
